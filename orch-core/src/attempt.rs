@@ -1,0 +1,407 @@
+//! The policy loop: attempts, the waits between them, their clocks, their limits.
+
+use std::future::poll_fn;
+use std::panic::AssertUnwindSafe;
+use std::pin::{Pin, pin};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::Either;
+use tokio::time::{Instant, Sleep};
+
+use crate::body::{Body, ended_meanwhile};
+use crate::definition::{HookOn, Kind, LimitUse};
+use crate::error::{Failure, TaskErrorKind};
+use crate::event::EventKind;
+use crate::flow::call_hook;
+use crate::hook::HookEvent;
+use crate::limit::{self, Held};
+use crate::node::{Header, Node};
+use crate::policy::retry::{Backoff, Retry};
+use crate::policy::timeout::Clock;
+use crate::report::{AttemptReport, ErrorReport};
+use crate::scope::uniform;
+use crate::state::{State, StateChange};
+
+/// Whether a node needs more than its inputs.
+pub(crate) fn needs_policy<B: Body>(node: &Node<B>) -> bool {
+    let header = &node.header;
+    !header.definition.is_plain()
+        || header.detail().is_some_and(|detail| detail.options.need_policy())
+        || header.flow.engine.faults.concern(B::task(), header.definition)
+}
+
+/// Notes that an attempt starts, and tells who wants to know.
+pub(crate) fn start_attempt(header: &Header) -> Result<u32, Failure> {
+    // Claimed before the state moves on: an attempt that lost against a cancellation never ran.
+    if header.change(StateChange::Start).is_err() {
+        return Err(ended_meanwhile());
+    }
+    // The time at which a chain's step starts is the one at which its input ended.
+    let flow = &header.flow;
+    let attempt = header.start_attempt(flow.now());
+    if flow.engine.events.is_live() && !header.is_item() {
+        flow.emit(EventKind::started(header, attempt));
+    }
+    if !header.definition.hooks.is_empty() {
+        call_hooks(header, HookOn::Start, State::Running, None, None);
+    }
+    Ok(attempt)
+}
+
+/// What a task run is held to, from the task and from the call.
+struct Policy {
+    backoff: Backoff,
+    timeout: Option<Duration>,
+    queue_timeout: Option<Duration>,
+    /// The clock of the whole task run: when it runs out, and what it was set to.
+    deadline: Option<(Instant, Duration)>,
+    heartbeat: Option<Duration>,
+    limits: Vec<LimitUse>,
+}
+
+impl Policy {
+    fn of<B: Body>(header: &Header, args: &B::Args) -> Self {
+        let definition = header.definition;
+        let options = header.detail().map(|detail| &detail.options);
+        let set = |at_call: fn(&crate::detail::Overrides) -> Option<Duration>, by_task| {
+            options.and_then(at_call).or(by_task)
+        };
+        let limits = options
+            .and_then(|options| options.limits.clone())
+            .or_else(|| B::limits(args))
+            .unwrap_or_else(|| definition.limits.to_vec());
+        let waited = Duration::from_nanos(header.flow.now().saturating_sub(header.ready_at()));
+        let deadline = set(|options| options.deadline, definition.deadline).map(|after| {
+            let now = Instant::now();
+            // The clock began when the inputs were there.
+            (now + after.saturating_sub(waited), after)
+        });
+        Self {
+            backoff: options.and_then(|options| options.backoff).unwrap_or(definition.backoff),
+            timeout: set(|options| options.timeout, definition.timeout),
+            queue_timeout: set(|options| options.queue_timeout, definition.queue_timeout),
+            deadline,
+            heartbeat: definition.heartbeat,
+            limits,
+        }
+    }
+}
+
+/// Takes a node through its attempts.
+pub(crate) async fn run_with_policy<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
+    let header = &node.header;
+    let flow = &header.flow;
+    let Some(args) = node.take_inputs() else { return Err(ended_meanwhile()) };
+    if let Some(name) = B::label(&args) {
+        let _ = header.detail_mut().name.set(name);
+    }
+    let policy = Policy::of::<B>(header, &args);
+    let max_attempts = if node.again.is_some() { header.max_attempts() } else { 1 };
+    let mut rest = Some(args);
+    let mut waits_since = header.ready_at();
+    loop {
+        let attempt = header.attempts() + 1;
+        let args = match (&rest, node.again) {
+            (Some(rest), Some(again)) if attempt < max_attempts => again(rest),
+            _ => rest.take().expect("the inputs last for all attempts"),
+        };
+        let result = attempt_once(&node, args, &policy, attempt, waits_since).await;
+        let failure = match result {
+            Ok(result) => {
+                node.keep(result);
+                return Ok(());
+            }
+            Err(failure) => failure,
+        };
+        let Some(delay) = retry_delay(header, &policy, &failure, attempt, max_attempts) else {
+            return Err(failure);
+        };
+        note_failed_attempt(header, attempt, &failure, delay)?;
+        if !delay.is_zero() {
+            tokio::time::sleep(delay).await;
+        }
+        waits_since = flow.now();
+    }
+}
+
+/// Returns the wait before the next attempt, or `None` when this was the last.
+fn retry_delay(
+    header: &Header,
+    policy: &Policy,
+    failure: &Failure,
+    attempt: u32,
+    max_attempts: u32,
+) -> Option<Duration> {
+    let can_help = match &failure.kind {
+        TaskErrorKind::Failed(_) | TaskErrorKind::Panicked { .. } => true,
+        TaskErrorKind::TimedOut { clock, .. } => *clock != Clock::Deadline,
+        _ => false,
+    };
+    if !can_help || attempt >= max_attempts || header.is_asked_to_cancel() {
+        return None;
+    }
+    let delay = match failure.retry {
+        Retry::Never => return None,
+        Retry::After(delay) => delay,
+        Retry::Default => {
+            let salt = (u64::from(header.index) << 32) | u64::from(attempt);
+            policy.backoff.delay(attempt, uniform(header.flow.seed, salt))
+        }
+    };
+    // No attempt fits any more: the error at hand says more than the clock would.
+    if policy.deadline.is_some_and(|(at, _)| Instant::now() + delay >= at) {
+        return None;
+    }
+    Some(delay)
+}
+
+fn note_failed_attempt(
+    header: &Header,
+    attempt: u32,
+    failure: &Failure,
+    delay: Duration,
+) -> Result<(), Failure> {
+    let flow = &header.flow;
+    // An attempt whose clock ran out in the queue never started.
+    if header.state() != State::AwaitingRetry && header.change(StateChange::Retry).is_err() {
+        return Err(ended_meanwhile());
+    }
+    let detail = header.detail_mut();
+    let error = ErrorReport::of_failure(header, failure);
+    let started = {
+        let failed = detail.failed_attempts();
+        failed.last().map_or(header.started_at().map(Duration::from_nanos), |last| Some(last.ended))
+    };
+    let ended = Duration::from_nanos(flow.now());
+    detail.failed_attempts().push(AttemptReport {
+        attempt,
+        started: started.unwrap_or(ended),
+        ended,
+        error: error.clone(),
+    });
+    detail.renew_token();
+    if flow.engine.events.is_live() {
+        flow.emit(EventKind::attempt_failed(header, attempt, error.message, delay));
+    }
+    call_hooks(header, HookOn::Retry, State::AwaitingRetry, Some(delay), None);
+    Ok(())
+}
+
+/// Waits for the limits and executes one attempt.
+async fn attempt_once<B: Body>(
+    node: &Arc<Node<B>>,
+    args: B::Args,
+    policy: &Policy,
+    attempt: u32,
+    waits_since: u64,
+) -> Result<B::Output, Failure> {
+    let header = &node.header;
+    let flow = &header.flow;
+
+    let waited = Duration::from_nanos(flow.now().saturating_sub(waits_since));
+    let queue = policy.queue_timeout.map(|after| {
+        (Instant::now() + after.saturating_sub(waited), Clock::Queue, after)
+    });
+    let deadline = policy.deadline.map(|(at, after)| (at, Clock::Deadline, after));
+    let queue_clocks = [queue, deadline];
+    if let Some(failure) = overdue(&queue_clocks) {
+        return Err(failure);
+    }
+    let held = if policy.limits.is_empty() {
+        None
+    } else {
+        let acquiring = acquire(header, &policy.limits);
+        Some(with_clocks(&queue_clocks, acquiring).await??)
+    };
+
+    start_attempt(header)?;
+    // Both are told by the attempt's number, so a first attempt that never started counts too.
+    debug_assert!(header.attempts() <= attempt);
+    let running = Lending {
+        body: Box::pin(AssertUnwindSafe(execute(node, args)).catch_unwind()),
+        held,
+        taking_back: None,
+        header,
+    };
+    let timeout =
+        policy.timeout.map(|after| (Instant::now() + after, Clock::Attempt, after));
+    let running = async {
+        match running.await {
+            Ok(result) => result,
+            Err(panic) => Err(Failure::panicked(&*panic)),
+        }
+    };
+    let running = with_heartbeat(header, policy.heartbeat, running);
+    let mut running = pin!(running);
+    match with_clocks(&[timeout, deadline], running.as_mut()).await {
+        Ok(result) => result,
+        Err(timed_out) => {
+            // A thread cannot be stopped from outside: it gets the grace time to do so itself.
+            if header.definition.kind == Kind::Blocking
+                && header.definition.on_timeout == crate::policy::timeout::OnTimeout::Abort
+            {
+                header.detail_mut().cancel_token();
+                let _ = tokio::time::timeout(flow.grace(), running).await;
+            }
+            Err(timed_out)
+        }
+    }
+}
+
+/// Executes the task's body, or what a test put in its place.
+fn execute<B: Body>(
+    node: &Arc<Node<B>>,
+    args: B::Args,
+) -> impl Future<Output = Result<B::Output, Failure>> + Send {
+    let header = &node.header;
+    let engine = &header.flow.engine;
+    if let Some(fault) = engine.faults.next(header) {
+        return Either::Left(Either::Left(std::future::ready(Err(fault))));
+    }
+    match engine.faults.stub::<B>() {
+        Some(stub) => Either::Left(Either::Right(stub(args))),
+        None => Either::Right(B::attempt(node, args)),
+    }
+}
+
+/// Waits until the limits have room.
+async fn acquire(header: &Header, uses: &[LimitUse]) -> Result<Held, Failure> {
+    let flow = &header.flow;
+    let mut acquiring = pin!(flow.engine.limits.acquire(uses, header.priority()));
+    let mut waits = false;
+    poll_fn(|cx| {
+        if let Poll::Ready(held) = acquiring.as_mut().poll(cx) {
+            return Poll::Ready(held.map_err(|error| limit_failure(&error)));
+        }
+        if !waits {
+            waits = true;
+            if header.change(StateChange::AwaitLimit).is_err() {
+                return Poll::Ready(Err(ended_meanwhile()));
+            }
+            if flow.engine.events.is_live() {
+                flow.emit(EventKind::awaits_limit(header, uses));
+            }
+        }
+        Poll::Pending
+    })
+    .await
+}
+
+fn limit_failure(error: &limit::LimitError) -> Failure {
+    Failure::last(TaskErrorKind::Invalid { message: error.to_string() })
+}
+
+type SetClock = Option<(Instant, Clock, Duration)>;
+
+fn overdue(clocks: &[SetClock]) -> Option<Failure> {
+    let now = Instant::now();
+    clocks
+        .iter()
+        .flatten()
+        .filter(|(at, ..)| *at < now)
+        .min_by_key(|(at, ..)| *at)
+        .map(|(_, clock, after)| timed_out(*clock, *after))
+}
+
+fn timed_out(clock: Clock, after: Duration) -> Failure {
+    Failure::new(TaskErrorKind::TimedOut { clock, after })
+}
+
+/// Polls a future until the first of the clocks runs out. The future goes first: what is ready in
+/// time counts.
+async fn with_clocks<F: Future>(clocks: &[SetClock], future: F) -> Result<F::Output, Failure> {
+    let first = clocks.iter().flatten().min_by_key(|(at, ..)| *at);
+    let Some((at, clock, after)) = first else { return Ok(future.await) };
+    match tokio::time::timeout_at(*at, future).await {
+        Ok(output) => Ok(output),
+        Err(_) => Err(timed_out(*clock, *after)),
+    }
+}
+
+/// Fails when the body is silent for too long.
+async fn with_heartbeat<T>(
+    header: &Header,
+    heartbeat: Option<Duration>,
+    body: impl Future<Output = Result<T, Failure>>,
+) -> Result<T, Failure> {
+    let Some(silence) = heartbeat else { return body.await };
+    let flow = &header.flow;
+    let last = &header.detail_mut().last_heartbeat;
+    last.store(flow.now(), Ordering::Relaxed);
+    let mut body = pin!(body);
+    let mut timer: Pin<Box<Sleep>> = Box::pin(tokio::time::sleep(silence));
+    poll_fn(|cx| {
+        loop {
+            if let Poll::Ready(result) = body.as_mut().poll(cx) {
+                return Poll::Ready(result);
+            }
+            std::task::ready!(timer.as_mut().poll(cx));
+            let silent = flow.now().saturating_sub(last.load(Ordering::Relaxed));
+            let left = silence.saturating_sub(Duration::from_nanos(silent));
+            if left.is_zero() {
+                header.detail_mut().cancel_token();
+                return Poll::Ready(Err(timed_out(Clock::Heartbeat, silence)));
+            }
+            timer.as_mut().reset(Instant::now() + left);
+        }
+    })
+    .await
+}
+
+/// A body that holds limits: it lends them while it awaits other task runs, and takes them back
+/// before it goes on.
+struct Lending<'a, F> {
+    body: F,
+    held: Option<Held>,
+    taking_back: Option<limit::Acquire>,
+    header: &'a Header,
+}
+
+impl<F: Future + Unpin> Future for Lending<'_, F> {
+    type Output = F::Output;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<F::Output> {
+        let this = &mut *self;
+        if let Some(taking_back) = &mut this.taking_back {
+            let held = std::task::ready!(Pin::new(taking_back).poll(cx));
+            this.held = Some(held.expect("the limits had room for this task run before"));
+            this.taking_back = None;
+        }
+        let Some(held) = &this.held else { return Pin::new(&mut this.body).poll(cx) };
+        let awaits_task_run = &this.header.detail_mut().awaits_task_run;
+        awaits_task_run.store(false, Ordering::Relaxed);
+        let poll = Pin::new(&mut this.body).poll(cx);
+        if poll.is_pending() && awaits_task_run.load(Ordering::Relaxed) {
+            this.taking_back = Some(held.again());
+            this.held = None;
+        }
+        poll
+    }
+}
+
+/// Calls the task's hooks for what happened to an attempt.
+fn call_hooks(
+    header: &Header,
+    on: HookOn,
+    state: State,
+    retry_in: Option<Duration>,
+    error: Option<&crate::error::TaskError>,
+) {
+    for (when, hook) in header.definition.hooks {
+        if *when == on {
+            call_hook(*hook, &HookEvent {
+                on,
+                flow_run: header.flow.name(),
+                task_run: Some(header.name()),
+                state,
+                attempt: header.attempts(),
+                error,
+                retry_in,
+            });
+        }
+    }
+}

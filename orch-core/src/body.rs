@@ -1,0 +1,319 @@
+//! What a node executes: the function of a task, or something of the engine's own.
+
+use std::any::TypeId;
+use std::marker::PhantomData;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use futures_util::future::BoxFuture;
+use tokio_util::sync::ReusableBoxFuture;
+
+use crate::attempt;
+use crate::compute;
+use crate::context;
+use crate::definition::{Definition, LimitUse};
+use crate::driver;
+use crate::error::{CancelReason, Failure, TaskErrorKind};
+use crate::input::Arguments;
+use crate::node::{AnyNode, Node, Upstream};
+use crate::stop::Stop;
+
+/// A task, as its macro makes it.
+#[doc(hidden)]
+pub trait Task: Sized + 'static {
+    /// The tuple of its arguments.
+    type Args: Arguments;
+    /// What it returns, errors aside.
+    type Output: Send + Sync + 'static;
+
+    /// What is known of it at compile time.
+    fn definition() -> &'static Definition;
+
+    /// The name of a run, if the task has a template for it.
+    fn label(_args: &Self::Args) -> Option<String> {
+        None
+    }
+
+    /// The limits of a run, if the task has a template among them.
+    fn limits(_args: &Self::Args) -> Option<Vec<LimitUse>> {
+        None
+    }
+}
+
+/// A task made of an `async fn`.
+#[doc(hidden)]
+pub trait AsyncTask: Task {
+    /// Executes one attempt.
+    fn run(args: Self::Args) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+/// A task made of a plain `fn`.
+#[doc(hidden)]
+pub trait SyncTask: Task {
+    /// Executes one attempt.
+    fn run(args: Self::Args) -> Result<Self::Output, Failure>;
+}
+
+/// What a node executes.
+pub(crate) trait Body: Sized + Send + Sync + 'static {
+    /// Its inputs.
+    type Args: Arguments;
+    /// Its result.
+    type Output: Send + Sync + 'static;
+
+    /// The type by which stubs find the task; `None` for what cannot be stubbed.
+    fn task() -> Option<TypeId>;
+
+    /// The name of a run, if there is a template.
+    fn label(_args: &Self::Args) -> Option<String> {
+        None
+    }
+
+    /// The limits of a run, if there is a template.
+    fn limits(_args: &Self::Args) -> Option<Vec<LimitUse>> {
+        None
+    }
+
+    /// Starts a node: by itself when it needs nothing but its inputs, else through the policy
+    /// loop.
+    fn start(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+        if attempt::needs_policy(&node) {
+            slot.set(attempt::run_with_policy(node));
+            return Started::InSlot;
+        }
+        Self::start_plain(node, slot)
+    }
+
+    /// Starts a node that needs nothing but its inputs.
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started;
+
+    /// Executes one attempt, for the policy loop.
+    fn attempt(
+        node: &Arc<Node<Self>>,
+        args: Self::Args,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+}
+
+/// How a node started.
+pub(crate) enum Started {
+    /// Its future is in the slot.
+    InSlot,
+    /// It ran already.
+    Done(Result<(), Failure>),
+    /// It was handed on, and ends by itself.
+    Elsewhere,
+}
+
+/// Room for the future of one body, used again for the next one of the same size.
+#[derive(Default)]
+pub(crate) struct Slot {
+    future: Option<ReusableBoxFuture<'static, Result<(), Failure>>>,
+}
+
+impl Slot {
+    pub(crate) fn set(&mut self, future: impl Future<Output = Result<(), Failure>> + Send + 'static) {
+        match &mut self.future {
+            Some(slot) => slot.set(future),
+            None => self.future = Some(ReusableBoxFuture::new(future)),
+        }
+    }
+
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
+        self.future.as_mut().expect("a body is polled after it was started").poll(cx)
+    }
+
+    /// Drops the future, finished or not.
+    pub(crate) fn clear(&mut self) {
+        self.future = None;
+    }
+}
+
+/// Notes that the first and only attempt of a plain node starts.
+pub(crate) fn mark_started<B: Body>(node: &Node<B>) -> Result<(), Failure> {
+    attempt::start_attempt(&node.header).map(drop)
+}
+
+/// How it is when a node finds its inputs gone: it was ended by somebody else meanwhile.
+pub(crate) fn ended_meanwhile() -> Failure {
+    Failure::last(TaskErrorKind::Cancelled { reason: CancelReason::TaskRun })
+}
+
+/// The body of an async task.
+pub(crate) struct AsyncBody<T>(PhantomData<fn() -> T>);
+
+impl<T: AsyncTask> Body for AsyncBody<T> {
+    type Args = T::Args;
+    type Output = T::Output;
+
+    fn task() -> Option<TypeId> {
+        Some(TypeId::of::<T>())
+    }
+
+    fn label(args: &T::Args) -> Option<String> {
+        T::label(args)
+    }
+
+    fn limits(args: &T::Args) -> Option<Vec<LimitUse>> {
+        T::limits(args)
+    }
+
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+        let Some(args) = node.take_inputs() else {
+            return Started::Done(Err(ended_meanwhile()));
+        };
+        if let Err(failure) = mark_started(&node) {
+            return Started::Done(Err(failure));
+        }
+        slot.set(async move {
+            let result = T::run(args).await;
+            result.map(|result| node.keep(result))
+        });
+        Started::InSlot
+    }
+
+    async fn attempt(_node: &Arc<Node<Self>>, args: T::Args) -> Result<T::Output, Failure> {
+        T::run(args).await
+    }
+}
+
+/// The body of an `inline` task.
+pub(crate) struct InlineBody<T>(PhantomData<fn() -> T>);
+
+impl<T: SyncTask> Body for InlineBody<T> {
+    type Args = T::Args;
+    type Output = T::Output;
+
+    fn task() -> Option<TypeId> {
+        Some(TypeId::of::<T>())
+    }
+
+    fn label(args: &T::Args) -> Option<String> {
+        T::label(args)
+    }
+
+    fn limits(args: &T::Args) -> Option<Vec<LimitUse>> {
+        T::limits(args)
+    }
+
+    fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot) -> Started {
+        let Some(args) = node.take_inputs() else {
+            return Started::Done(Err(ended_meanwhile()));
+        };
+        if let Err(failure) = mark_started(&node) {
+            return Started::Done(Err(failure));
+        }
+        Started::Done(T::run(args).map(|result| node.keep(result)))
+    }
+
+    async fn attempt(_node: &Arc<Node<Self>>, args: T::Args) -> Result<T::Output, Failure> {
+        T::run(args)
+    }
+}
+
+/// The body of a plain `fn`: on the compute pool.
+pub(crate) struct BlockingBody<T>(PhantomData<fn() -> T>);
+
+impl<T: SyncTask> Body for BlockingBody<T> {
+    type Args = T::Args;
+    type Output = T::Output;
+
+    fn task() -> Option<TypeId> {
+        Some(TypeId::of::<T>())
+    }
+
+    fn label(args: &T::Args) -> Option<String> {
+        T::label(args)
+    }
+
+    fn limits(args: &T::Args) -> Option<Vec<LimitUse>> {
+        T::limits(args)
+    }
+
+    fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot) -> Started {
+        let flow = Arc::clone(&node.header.flow);
+        flow.park(Arc::clone(&node) as Arc<dyn AnyNode>, None);
+        // A flow run that was stopped just now did not see this node yet.
+        if crate::flow::stop_of(&node.header) != Stop::None {
+            flow.unpark(node.header.index);
+            return Started::Done(Err(ended_meanwhile()));
+        }
+        let runtime = flow.runtime().cloned();
+        let job = move || {
+            let ended = match node.take_inputs() {
+                None => Err(ended_meanwhile()),
+                Some(args) => mark_started(&node).and_then(|()| {
+                    let run = AssertUnwindSafe(|| T::run(args));
+                    let any = Arc::clone(&node) as Arc<dyn AnyNode>;
+                    let result = context::within(&any, || catch_unwind(run));
+                    match result {
+                        Ok(result) => result.map(|result| node.keep(result)),
+                        Err(panic) => Err(Failure::panicked(&*panic)),
+                    }
+                }),
+            };
+            driver::end_elsewhere(node, ended);
+        };
+        compute::run(&flow.engine, runtime.as_ref(), Box::new(job));
+        Started::Elsewhere
+    }
+
+    async fn attempt(node: &Arc<Node<Self>>, args: T::Args) -> Result<T::Output, Failure> {
+        let flow = &node.header.flow;
+        let any = Arc::clone(node) as Arc<dyn AnyNode>;
+        let job = move || {
+            let run = AssertUnwindSafe(|| T::run(args));
+            context::within(&any, || catch_unwind(run))
+        };
+        match compute::call(&flow.engine, flow.runtime(), job).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(panic)) => Err(Failure::panicked(&*panic)),
+            Err(compute::Gone) => Err(Failure::last(TaskErrorKind::RuntimeShutDown)),
+        }
+    }
+}
+
+/// Upstream nodes of which only the order or the outcome counts.
+pub(crate) type Visit = Box<dyn Fn(&mut dyn FnMut(Upstream<'_>)) + Send>;
+
+/// The inputs of a body of the engine's own: how to visit them, and the future to make of them.
+pub(crate) struct Made<O> {
+    pub(crate) visit: Visit,
+    pub(crate) make: Box<dyn FnOnce() -> BoxFuture<'static, Result<O, Failure>> + Send>,
+}
+
+impl<O: 'static> Arguments for Made<O> {
+    fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
+        (self.visit)(visit);
+    }
+}
+
+/// A body of the engine's own: a map, a subflow, a fallback.
+pub(crate) struct MadeBody<O>(PhantomData<fn() -> O>);
+
+impl<O: Send + Sync + 'static> Body for MadeBody<O> {
+    type Args = Made<O>;
+    type Output = O;
+
+    fn task() -> Option<TypeId> {
+        None
+    }
+
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+        let Some(args) = node.take_inputs() else {
+            return Started::Done(Err(ended_meanwhile()));
+        };
+        if let Err(failure) = mark_started(&node) {
+            return Started::Done(Err(failure));
+        }
+        slot.set(async move {
+            let result = (args.make)().await;
+            result.map(|result| node.keep(result))
+        });
+        Started::InSlot
+    }
+
+    async fn attempt(_node: &Arc<Node<Self>>, args: Made<O>) -> Result<O, Failure> {
+        (args.make)().await
+    }
+}

@@ -1,0 +1,455 @@
+//! The engine: what flow runs share, and who takes them on.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, OwnedSemaphorePermit};
+use tokio::time::Instant;
+
+use crate::compute::Pool;
+use crate::definition::{FlowDefinition, WhenFull};
+use crate::error::{CancelReason, FlowError, FlowErrorKind};
+use crate::event::{EventSource, Events};
+use crate::faults::Faults;
+use crate::flow::{self, Flow, FlowBody, FlowSpec};
+use crate::id::FlowRunId;
+use crate::limit::{Limit, LimitStatus, Limits};
+use crate::policy::failure_mode::FailureMode;
+use crate::resource::Resources;
+use crate::stop::Stop;
+
+/// Executes flow runs: a handle that is cheap to clone and that a host service owns.
+///
+/// An engine has no threads of its own; it uses the Tokio runtime in which a flow is started, and
+/// a pool of compute threads that all engines of a process share by default. Several engines do
+/// not see each other. An engine that is dropped lets its flow runs finish: they keep it alive.
+///
+/// ```
+/// use orch_core::prelude::*;
+///
+/// #[task]
+/// async fn greet(name: String) -> String {
+///     format!("hello {name}")
+/// }
+///
+/// #[flow]
+/// async fn welcome(name: String) -> Result<String, TaskError> {
+///     Ok(greet(name).await?.into_inner())
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// let engine = Engine::new();
+/// assert_eq!(welcome("Ada").on(&engine).await.unwrap(), "hello Ada");
+/// # });
+/// ```
+#[derive(Clone)]
+pub struct Engine(pub(crate) Arc<EngineInner>);
+
+/// The settings of an engine.
+#[derive(Debug)]
+pub(crate) struct Config {
+    pub(crate) failure_mode: FailureMode,
+    pub(crate) grace: Duration,
+    pub(crate) seed: Option<u64>,
+    pub(crate) workers: Option<usize>,
+    pub(crate) record_limit: u32,
+    pub(crate) log_limit: usize,
+    event_capacity: usize,
+    compute_threads: Option<usize>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            failure_mode: FailureMode::FailFast,
+            grace: Duration::from_secs(5),
+            seed: None,
+            workers: None,
+            record_limit: 100_000,
+            log_limit: 10_000,
+            event_capacity: 4_096,
+            compute_threads: None,
+        }
+    }
+}
+
+/// What the clones of an engine share.
+pub(crate) struct EngineInner {
+    pub(crate) config: Config,
+    pub(crate) limits: Limits,
+    pub(crate) resources: Resources,
+    pub(crate) events: EventSource,
+    pub(crate) pool: Pool,
+    pub(crate) faults: Faults,
+    is_closed: AtomicBool,
+    running: Mutex<Running>,
+    changed: Notify,
+}
+
+#[derive(Default)]
+struct Running {
+    flows: HashMap<FlowRunId, Arc<Flow>>,
+    /// Per flow with `max_running`: the runs under way, oldest first, and the places.
+    limited: HashMap<usize, Places>,
+}
+
+struct Places {
+    under_way: Vec<FlowRunId>,
+    places: Arc<tokio::sync::Semaphore>,
+}
+
+impl Engine {
+    /// Makes an engine that keeps everything in memory, with default settings.
+    pub fn new() -> Self {
+        Self::builder().build()
+    }
+
+    /// Starts to set up an engine.
+    pub fn builder() -> EngineBuilder {
+        EngineBuilder { config: Config::default(), limits: Limits::default(), resources: Resources::default(), faults: Faults::default() }
+    }
+
+    /// Subscribes to the events of all flow runs of this engine, from now on.
+    pub fn subscribe(&self) -> Events {
+        self.0.events.subscribe(None)
+    }
+
+    /// Sets a limit, or changes it while flows run; those that wait for it go as far as there is
+    /// room now. `0` pauses it.
+    pub fn set_limit(&self, name: impl Into<String>, limit: impl Into<Limit>) {
+        self.0.limits.set(name.into(), limit.into());
+    }
+
+    /// Returns how each limit stands, by name.
+    pub fn limits(&self) -> Vec<LimitStatus> {
+        self.0.limits.status()
+    }
+
+    /// Returns the ids and names of the flow runs that are under way.
+    pub fn flow_runs(&self) -> Vec<(FlowRunId, String)> {
+        let mut runs: Vec<(FlowRunId, String)> = self
+            .0
+            .lock()
+            .flows
+            .values()
+            .map(|flow| (flow.id, flow.name().to_owned()))
+            .collect();
+        runs.sort();
+        runs
+    }
+
+    /// Returns how many blocking attempts were left behind on their threads and still run there,
+    /// on the compute pool that this engine uses.
+    pub fn abandoned_threads(&self) -> usize {
+        self.0.pool.abandoned()
+    }
+
+    /// Stops gracefully: takes no more flow runs, waits for those under way, and cancels what has
+    /// not ended after `timeout`. Returns when all have ended.
+    ///
+    /// # Cancellation
+    /// Dropping the future leaves the engine closed, and the flow runs going.
+    pub async fn drain(&self, timeout: Duration) -> DrainReport {
+        self.0.is_closed.store(true, Ordering::SeqCst);
+        let at_start = self.0.lock().flows.len();
+        let deadline = Instant::now() + timeout;
+        let finished = tokio::time::timeout_at(deadline, self.0.until_empty()).await.is_ok();
+        let cancelled = if finished { Vec::new() } else { self.0.stop_all() };
+        self.0.until_empty().await;
+        DrainReport { finished: at_start.saturating_sub(cancelled.len()), cancelled }
+    }
+
+    /// Stops at once: takes no more flow runs and cancels those under way, with their grace time.
+    pub async fn shutdown(&self) -> DrainReport {
+        self.drain(Duration::ZERO).await
+    }
+}
+
+/// What [`Engine::drain`] found and did.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct DrainReport {
+    /// How many of the flow runs under way ended in time.
+    pub finished: usize,
+    /// The names of those that were cancelled.
+    pub cancelled: Vec<String>,
+}
+
+impl Default for Engine {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+impl fmt::Debug for Engine {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Engine").field("config", &self.0.config).finish_non_exhaustive()
+    }
+}
+
+/// Sets up an [`Engine`].
+#[must_use = "a builder makes nothing until `build` is called"]
+pub struct EngineBuilder {
+    config: Config,
+    limits: Limits,
+    resources: Resources,
+    pub(crate) faults: Faults,
+}
+
+impl EngineBuilder {
+    /// What flow runs do once a task run has failed. Default: [`FailureMode::FailFast`].
+    pub fn failure_mode(mut self, mode: FailureMode) -> Self {
+        self.config.failure_mode = mode;
+        self
+    }
+
+    /// How long cancelled task runs may take to stop by themselves. Default: 5 seconds.
+    pub fn grace(mut self, grace: Duration) -> Self {
+        self.config.grace = grace;
+        self
+    }
+
+    /// The seed of every flow run that gets none of its own. Default: a new one for each.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.config.seed = Some(seed);
+        self
+    }
+
+    /// Defines a concurrency or rate limit. A name that is not defined does not limit.
+    pub fn limit(self, name: impl Into<String>, limit: impl Into<Limit>) -> Self {
+        self.limits.set(name.into(), limit.into());
+        self
+    }
+
+    /// Gives a value to the tasks that have a parameter `Resource<T>`. One value per type; the
+    /// last one counts.
+    pub fn resource<T: Send + Sync + 'static>(mut self, value: T) -> Self {
+        self.resources.insert(Arc::new(value));
+        self
+    }
+
+    /// How many task runs of one flow run are polled at the same time. Default: the number of the
+    /// runtime's workers.
+    pub fn workers(mut self, workers: usize) -> Self {
+        self.config.workers = Some(workers);
+        self
+    }
+
+    /// Gives the engine compute threads of its own. Default: a pool that all engines of the
+    /// process share, as large as the machine has cores.
+    pub fn compute_threads(mut self, threads: usize) -> Self {
+        self.config.compute_threads = Some(threads);
+        self
+    }
+
+    /// How many task runs of one flow run are recorded one by one; further ones are counted by
+    /// task. Default: 100,000, at about 60 bytes each.
+    pub fn record_limit(mut self, task_runs: u32) -> Self {
+        self.config.record_limit = task_runs;
+        self
+    }
+
+    /// How many log records of one flow run are kept. Default: 10,000.
+    pub fn log_limit(mut self, records: usize) -> Self {
+        self.config.log_limit = records;
+        self
+    }
+
+    /// How many events a subscriber may be behind before it loses some. Default: 4,096.
+    pub fn event_capacity(mut self, events: usize) -> Self {
+        self.config.event_capacity = events;
+        self
+    }
+
+    /// Makes the engine. Starts nothing.
+    pub fn build(self) -> Engine {
+        let pool = self.config.compute_threads.map_or_else(Pool::shared, Pool::new);
+        Engine(Arc::new(EngineInner {
+            events: EventSource::new(self.config.event_capacity),
+            config: self.config,
+            limits: self.limits,
+            resources: self.resources,
+            pool,
+            faults: self.faults,
+            is_closed: AtomicBool::new(false),
+            running: Mutex::default(),
+            changed: Notify::new(),
+        }))
+    }
+}
+
+impl fmt::Debug for EngineBuilder {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("EngineBuilder").field("config", &self.config).finish_non_exhaustive()
+    }
+}
+
+/// Where the result of a flow run is left for whoever awaits it.
+pub(crate) type Deliver<T> = Box<dyn FnOnce(Result<T, FlowError>) + Send>;
+
+impl EngineInner {
+    fn lock(&self) -> MutexGuard<'_, Running> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Makes a flow run and starts its life on the current runtime. A flow run that cannot start
+    /// has ended when this returns.
+    pub(crate) fn start<T: Send + 'static>(
+        self: &Arc<Self>,
+        spec: FlowSpec,
+        body: impl FnOnce(&Arc<Flow>) -> FlowBody<T>,
+        deliver: Deliver<T>,
+    ) -> Arc<Flow> {
+        let runtime = Handle::try_current().ok();
+        let definition = spec.definition;
+        let flow = Flow::new(Arc::clone(self), runtime.clone(), spec);
+        let Some(runtime) = runtime else {
+            flow::refuse(&flow, FlowErrorKind::NoRuntime, deliver);
+            return flow;
+        };
+        // Under the lock, so that a drain either sees the flow run or refuses it.
+        let admitted = {
+            let mut running = self.lock();
+            // A subflow belongs to a flow run that was taken on before.
+            if self.is_closed.load(Ordering::SeqCst) && flow.caller.is_none() {
+                Err(FlowErrorKind::Closed)
+            } else {
+                running.admit(&flow, definition)
+            }
+        };
+        match admitted {
+            Err(kind) => flow::refuse(&flow, kind, deliver),
+            Ok(admission) => {
+                let body = body(&flow);
+                let running = Arc::clone(&flow);
+                drop(runtime.spawn(async move {
+                    match admission.wait(&running).await {
+                        Some(permit) => {
+                            flow::run(running, body, deliver).await;
+                            drop(permit);
+                        }
+                        None => {
+                            let reason = running.stop_reason().unwrap_or(CancelReason::FlowRun);
+                            flow::refuse(&running, FlowErrorKind::Cancelled { reason }, deliver);
+                        }
+                    }
+                }));
+            }
+        }
+        flow
+    }
+
+    /// Makes a flow run without a body, for a task that is called outside of any flow.
+    pub(crate) fn start_bare(self: &Arc<Self>, definition: &'static FlowDefinition) -> Arc<Flow> {
+        let spec = FlowSpec {
+            definition,
+            name: None,
+            seed: None,
+            tags: Vec::new(),
+            failure_mode: None,
+            caller: None,
+        };
+        Flow::new(Arc::clone(self), Handle::try_current().ok(), spec)
+    }
+
+    pub(crate) fn flow_ended(&self, flow: &Flow) {
+        let ended = {
+            let mut running = self.lock();
+            let key = std::ptr::from_ref(flow.definition) as usize;
+            if let Some(places) = running.limited.get_mut(&key) {
+                places.under_way.retain(|id| *id != flow.id);
+            }
+            running.flows.remove(&flow.id)
+        };
+        drop(ended);
+        self.changed.notify_waiters();
+    }
+
+    async fn until_empty(&self) {
+        loop {
+            let changed = self.changed.notified();
+            if self.lock().flows.is_empty() {
+                return;
+            }
+            changed.await;
+        }
+    }
+
+    /// Cancels every flow run; returns their names.
+    fn stop_all(&self) -> Vec<String> {
+        let flows: Vec<Arc<Flow>> = self.lock().flows.values().cloned().collect();
+        let mut names: Vec<String> = flows
+            .iter()
+            .filter(|flow| !flow.state().is_final())
+            .map(|flow| {
+                flow.stop(Stop::Running, CancelReason::Shutdown);
+                flow.name().to_owned()
+            })
+            .collect();
+        names.sort();
+        names
+    }
+}
+
+impl Running {
+    /// Takes a flow run on, or says why not.
+    fn admit(
+        &mut self,
+        flow: &Arc<Flow>,
+        definition: &'static FlowDefinition,
+    ) -> Result<Admission, FlowErrorKind> {
+        let mut admission = Admission { places: None };
+        if let Some((max_running, when_full)) = definition.max_running {
+            let key = std::ptr::from_ref(definition) as usize;
+            let places = self.limited.entry(key).or_insert_with(|| Places {
+                under_way: Vec::new(),
+                places: Arc::new(tokio::sync::Semaphore::new(max_running as usize)),
+            });
+            if places.under_way.len() >= max_running as usize {
+                match when_full {
+                    WhenFull::Queue => {}
+                    WhenFull::Skip => return Err(FlowErrorKind::TooManyRunning { max_running }),
+                    WhenFull::CancelNew => {
+                        return Err(FlowErrorKind::Cancelled {
+                            reason: CancelReason::TooManyRunning,
+                        });
+                    }
+                    WhenFull::CancelOld => {
+                        let flows = &self.flows;
+                        let oldest = places
+                            .under_way
+                            .iter()
+                            .filter_map(|id| flows.get(id))
+                            .find(|flow| flow.stopped() == Stop::None);
+                        if let Some(oldest) = oldest {
+                            oldest.stop(Stop::Running, CancelReason::TooManyRunning);
+                        }
+                    }
+                }
+            }
+            places.under_way.push(flow.id);
+            admission.places = Some(Arc::clone(&places.places));
+        }
+        self.flows.insert(flow.id, Arc::clone(flow));
+        Ok(admission)
+    }
+}
+
+/// A flow run that was taken on, and may have to wait for its place.
+struct Admission {
+    places: Option<Arc<tokio::sync::Semaphore>>,
+}
+
+impl Admission {
+    /// Waits for a place. `None` when the flow run was stopped before it got one.
+    async fn wait(self, flow: &Arc<Flow>) -> Option<Option<OwnedSemaphorePermit>> {
+        let Some(places) = self.places else { return Some(None) };
+        let permit = flow::until_stopped(flow, places.acquire_owned().boxed()).await?;
+        Some(Some(permit.expect("the places of a flow are never closed")))
+    }
+}

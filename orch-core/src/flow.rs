@@ -1,0 +1,520 @@
+//! A flow run inside the engine: what is ready, who works on it, what has ended.
+
+mod queue;
+mod record;
+mod supervise;
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::Waker;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::runtime::Handle as Runtime;
+use tokio::sync::Notify;
+use tokio::time::Instant;
+
+use crate::body::Body;
+use crate::completion::Completion;
+use crate::definition::{Definition, FlowDefinition, HookOn};
+use crate::detail::Detail;
+use crate::driver::{self, Driver, Ending};
+use crate::engine::EngineInner;
+use crate::error::{CancelReason, FlowError, TaskError, TaskErrorKind};
+use crate::event::EventKind;
+use crate::hook::HookEvent;
+use crate::id::FlowRunId;
+use crate::logs::LogBuffer;
+use crate::node::{AnyNode, Header, Node, Waiter};
+use crate::policy::failure_mode::FailureMode;
+use crate::report::{EdgeKind, NodeKind};
+use crate::scope::{Scope, Seeds};
+use crate::state::{IllegalStateChange, State, StateChange};
+use crate::stop::Stop;
+
+use self::queue::ReadyQueue;
+use self::record::Records;
+pub(crate) use self::supervise::{Finally, FlowBody, refuse, run, until_stopped};
+
+/// A flow run inside the engine.
+pub(crate) struct Flow {
+    pub(crate) id: FlowRunId,
+    name: String,
+    pub(crate) definition: &'static FlowDefinition,
+    pub(crate) engine: Arc<EngineInner>,
+    runtime: Option<Runtime>,
+    started: Instant,
+    started_at_unix_ms: u64,
+    pub(crate) seed: u64,
+    pub(crate) seeds: Seeds,
+    failure_mode: FailureMode,
+    grace: Duration,
+    /// The task run of the flow that called this one, for a subflow.
+    pub(crate) caller: Option<(FlowRunId, u32)>,
+    pub(crate) tags: Vec<String>,
+
+    queue: Mutex<ReadyQueue>,
+    has_priorities: AtomicBool,
+    drivers: AtomicUsize,
+    max_drivers: usize,
+
+    records: Records,
+    /// Whether the flow body has returned and all that remains are task runs.
+    body_ended: AtomicBool,
+    idle: Notify,
+
+    state: AtomicU8,
+    error: OnceLock<FlowError>,
+    ended_after: OnceLock<Duration>,
+    /// Those who wait for the flow run to end.
+    pub(crate) ended: Completion<Waker>,
+
+    stop: AtomicU8,
+    stop_reason: OnceLock<CancelReason>,
+    stopped: Notify,
+    failures: Mutex<Vec<Arc<dyn AnyNode>>>,
+    parked: Mutex<HashMap<u32, Parked>>,
+    finally: Mutex<Vec<Finally>>,
+    pub(crate) logs: LogBuffer,
+}
+
+/// A node that is not in the queue and whose body nobody polls at the moment.
+struct Parked {
+    node: Arc<dyn AnyNode>,
+    /// Wakes the driver that stays with its body. `None` for a body on another thread, and for a
+    /// node that waits for another flow run.
+    waker: Option<Waker>,
+}
+
+/// What a flow run starts with.
+pub(crate) struct FlowSpec {
+    pub(crate) definition: &'static FlowDefinition,
+    pub(crate) name: Option<String>,
+    pub(crate) seed: Option<u64>,
+    pub(crate) tags: Vec<String>,
+    pub(crate) failure_mode: Option<FailureMode>,
+    pub(crate) caller: Option<(FlowRunId, u32)>,
+}
+
+/// What a node is submitted with.
+pub(crate) struct NodeSpec {
+    pub(crate) definition: &'static Definition,
+    pub(crate) kind: NodeKind,
+    pub(crate) scope: Option<Arc<Scope>>,
+    pub(crate) detail: Option<Box<Detail>>,
+    pub(crate) after: Vec<Arc<dyn AnyNode>>,
+    pub(crate) allow_failure: bool,
+}
+
+impl NodeSpec {
+    pub(crate) fn new(definition: &'static Definition, kind: NodeKind) -> Self {
+        Self {
+            definition,
+            kind,
+            scope: None,
+            detail: None,
+            after: Vec::new(),
+            allow_failure: false,
+        }
+    }
+}
+
+/// How far a node was told to stop, by itself, by what it belongs to, or by its flow run.
+pub(crate) fn stop_of(header: &Header) -> Stop {
+    let flow = header.flow.stopped();
+    let mut stop = match &header.scope {
+        Some(scope) => scope.stopped(flow),
+        None => flow,
+    };
+    if header.is_asked_to_cancel() {
+        stop = stop.max(Stop::Running);
+    }
+    if header.is_asked_to_abort() {
+        stop = Stop::Abort;
+    }
+    stop
+}
+
+impl Flow {
+    pub(crate) fn new(
+        engine: Arc<EngineInner>,
+        runtime: Option<Runtime>,
+        spec: FlowSpec,
+    ) -> Arc<Self> {
+        let id = FlowRunId::new();
+        let definition = spec.definition;
+        let name = spec.name.unwrap_or_else(|| format!("{}-{}", definition.name, id.short()));
+        let seed = spec.seed.or(engine.config.seed).unwrap_or_else(|| id.seed());
+        let max_drivers = engine.config.workers.unwrap_or_else(|| {
+            runtime.as_ref().map_or(1, |runtime| runtime.metrics().num_workers())
+        });
+        let failure_mode =
+            spec.failure_mode.or(definition.failure_mode).unwrap_or(engine.config.failure_mode);
+        let grace = definition.grace.unwrap_or(engine.config.grace);
+        let records = Records::new(engine.config.record_limit);
+        let mut tags: Vec<String> = definition.tags.iter().map(|tag| (*tag).to_owned()).collect();
+        tags.extend(spec.tags);
+        Arc::new(Self {
+            id,
+            name,
+            definition,
+            runtime,
+            started: Instant::now(),
+            started_at_unix_ms: SystemTime::now()
+                .duration_since(UNIX_EPOCH)
+                .map_or(0, |since| since.as_millis() as u64),
+            seed,
+            seeds: Seeds::new(seed),
+            failure_mode,
+            grace,
+            caller: spec.caller,
+            tags,
+            queue: Mutex::default(),
+            has_priorities: AtomicBool::new(false),
+            drivers: AtomicUsize::new(0),
+            max_drivers: max_drivers.max(1),
+            records,
+            body_ended: AtomicBool::new(false),
+            idle: Notify::new(),
+            state: AtomicU8::new(State::Pending as u8),
+            error: OnceLock::new(),
+            ended_after: OnceLock::new(),
+            ended: Completion::new(),
+            stop: AtomicU8::new(Stop::None as u8),
+            stop_reason: OnceLock::new(),
+            stopped: Notify::new(),
+            failures: Mutex::default(),
+            parked: Mutex::default(),
+            finally: Mutex::default(),
+            logs: LogBuffer::new(engine.config.log_limit),
+            engine,
+        })
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        &self.name
+    }
+
+    pub(crate) fn runtime(&self) -> Option<&Runtime> {
+        self.runtime.as_ref()
+    }
+
+    pub(crate) fn grace(&self) -> Duration {
+        self.grace
+    }
+
+    /// Nanoseconds since the flow run's start.
+    pub(crate) fn now(&self) -> u64 {
+        // 584 years fit.
+        self.started.elapsed().as_nanos() as u64
+    }
+
+    pub(crate) fn state(&self) -> State {
+        State::from_u8(self.state.load(Ordering::Acquire))
+    }
+
+    /// Makes a change of state: the only place where a flow run's state is written.
+    fn change(&self, change: StateChange) -> Result<State, IllegalStateChange> {
+        let mut from = self.state.load(Ordering::Relaxed);
+        loop {
+            let to = State::from_u8(from).after(change)?;
+            match self.state.compare_exchange(from, to as u8, Ordering::AcqRel, Ordering::Relaxed) {
+                Ok(_) => return Ok(to),
+                Err(now) => from = now,
+            }
+        }
+    }
+
+    pub(crate) fn error(&self) -> Option<&FlowError> {
+        self.error.get()
+    }
+
+    pub(crate) fn stopped(&self) -> Stop {
+        Stop::from_u8(self.stop.load(Ordering::Acquire))
+    }
+
+    pub(crate) fn stop_reason(&self) -> Option<CancelReason> {
+        self.stop_reason.get().copied()
+    }
+
+    /// Submits a node: records it, makes its edges, and queues it if nothing is missing.
+    pub(crate) fn submit<B: Body>(
+        self: &Arc<Self>,
+        mut spec: NodeSpec,
+        inputs: B::Args,
+        again: Option<fn(&B::Args) -> B::Args>,
+    ) -> Arc<Node<B>> {
+        let now = self.now();
+        let after = std::mem::take(&mut spec.after);
+        let index = self.records.submit(self, &spec, &inputs, &after, now);
+        let mut header =
+            Header::new(Arc::clone(self), spec.definition, spec.kind, spec.scope, index);
+        if let Some(detail) = spec.detail {
+            header.set_detail(detail);
+        }
+        if spec.allow_failure {
+            header.set_allow_failure();
+        }
+        let node = Arc::new(Node::new(header, inputs, again));
+        if spec.definition.takes_context() {
+            // Now and not when it is asked for, so that it depends on the order of the calls alone.
+            crate::context::seed_of(&node.header);
+        }
+        if self.engine.events.is_live() && !node.header.is_item() {
+            self.emit(EventKind::submitted(&node.header));
+        }
+
+        let header = &node.header;
+        let mut failed: Option<TaskError> = None;
+        let mut waits_outside = false;
+        let mut connect = |upstream: &Header, edge: EdgeKind| {
+            if !upstream.state().is_final() {
+                header.countdown.add();
+                let waiter =
+                    Waiter::Node { node: Arc::clone(&node) as Arc<dyn AnyNode>, edge };
+                if upstream.completion.subscribe(waiter).is_ok() {
+                    waits_outside |= !Arc::ptr_eq(&upstream.flow, self);
+                    return;
+                }
+                // It ended meanwhile. The submission's own count is still there, so this cannot
+                // be the last one.
+                let _ = header.countdown.count_down();
+            }
+            if edge != EdgeKind::Catch && !upstream.state().is_success() {
+                failed.get_or_insert_with(|| {
+                    upstream.error().expect("a node keeps its error before it ends").root().clone()
+                });
+            }
+        };
+        AnyNode::visit_inputs(&*node, &mut |upstream| connect(upstream.header, upstream.edge));
+        for upstream in &after {
+            connect(upstream.header(), EdgeKind::Order);
+        }
+        if waits_outside {
+            self.park(Arc::clone(&node) as Arc<dyn AnyNode>, None);
+        }
+        if let Some(upstream) = failed {
+            let error = header.make_error(TaskErrorKind::Skipped { upstream });
+            driver::end_and_queue(Arc::clone(&node) as Arc<dyn AnyNode>, Ending::Error(error));
+        } else if header.countdown.count_down() {
+            header.set_ready(now);
+            self.push(Arc::clone(&node) as Arc<dyn AnyNode>);
+        }
+        node
+    }
+
+    /// Queues a node whose inputs are there.
+    pub(crate) fn push(self: &Arc<Self>, node: Arc<dyn AnyNode>) {
+        self.push_quietly(node);
+        self.ensure_driver();
+    }
+
+    /// The same for a driver that takes it from the queue itself.
+    pub(crate) fn push_quietly(&self, node: Arc<dyn AnyNode>) {
+        if node.header().priority() != 0 {
+            self.has_priorities.store(true, Ordering::Relaxed);
+        }
+        self.lock_queue().push(node);
+    }
+
+    /// Whether any task run of this flow run came with a priority.
+    pub(crate) fn has_priorities(&self) -> bool {
+        self.has_priorities.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn pop(&self) -> Option<Arc<dyn AnyNode>> {
+        self.lock_queue().pop()
+    }
+
+    fn lock_queue(&self) -> MutexGuard<'_, ReadyQueue> {
+        lock(&self.queue)
+    }
+
+    /// Takes one of the places for drivers, if one is free.
+    pub(crate) fn take_place(&self) -> bool {
+        let mut drivers = self.drivers.load(Ordering::SeqCst);
+        while drivers < self.max_drivers {
+            match self.drivers.compare_exchange_weak(
+                drivers,
+                drivers + 1,
+                Ordering::SeqCst,
+                Ordering::SeqCst,
+            ) {
+                Ok(_) => return true,
+                Err(now) => drivers = now,
+            }
+        }
+        false
+    }
+
+    /// Gives a place back. Whoever does looks at the queue afterwards, so that nothing stays in
+    /// it: a node pushed before is seen by that look, one pushed after sees the free place.
+    pub(crate) fn leave_place(&self) {
+        self.drivers.fetch_sub(1, Ordering::SeqCst);
+    }
+
+    pub(crate) fn has_ready(&self) -> bool {
+        !self.lock_queue().is_empty()
+    }
+
+    /// Starts a driver if there is a place for one.
+    pub(crate) fn ensure_driver(self: &Arc<Self>) {
+        if self.take_place() {
+            let driver = Driver::new(Arc::clone(self));
+            match &self.runtime {
+                // On a runtime that was shut down this drops the driver, which ends what is queued.
+                Some(runtime) => drop(runtime.spawn(driver)),
+                None => drop(driver),
+            }
+        }
+    }
+
+    /// Notes a node whose body nobody polls at the moment, so that stopping finds it.
+    pub(crate) fn park(&self, node: Arc<dyn AnyNode>, waker: Option<Waker>) {
+        let index = node.header().index;
+        lock(&self.parked).insert(index, Parked { node, waker });
+    }
+
+    pub(crate) fn unpark(&self, index: u32) {
+        let parked = lock(&self.parked).remove(&index);
+        drop(parked);
+    }
+
+    /// Notes that a node ended; the last one wakes the supervisor.
+    pub(crate) fn count_end(&self, header: &Header, state: State, now: u64) {
+        let ended = self.records.end(header, state, now);
+        if self.body_ended.load(Ordering::SeqCst) && ended == self.records.submitted() {
+            self.idle.notify_one();
+        }
+    }
+
+    /// Whether every node has ended.
+    fn is_idle(&self) -> bool {
+        self.records.ended() == self.records.submitted()
+    }
+
+    pub(crate) fn add_failure(&self, node: Arc<dyn AnyNode>) {
+        lock(&self.failures).push(node);
+    }
+
+    /// A task run failed and nothing is left in the program that could look at it.
+    pub(crate) fn failure_out_of_reach(&self, header: &Header) {
+        if header.scope.as_ref().is_some_and(|scope| scope.is_exempt()) {
+            return;
+        }
+        self.react_to_failure();
+    }
+
+    /// Stops as the failure mode says.
+    fn react_to_failure(&self) {
+        match self.failure_mode {
+            FailureMode::FailFast => self.stop(Stop::Running, CancelReason::Failure),
+            FailureMode::StopOnFailure => self.stop(Stop::Starting, CancelReason::Failure),
+            FailureMode::ContinueOnFailure => {}
+        }
+    }
+
+    /// Returns the errors of failed task runs that nothing looked at.
+    fn unobserved(&self) -> Vec<TaskError> {
+        lock(&self.failures)
+            .iter()
+            .filter(|node| !node.header().is_observed())
+            .filter_map(|node| node.header().error().cloned())
+            .collect()
+    }
+
+    /// Tells the flow run to stop, at least this far.
+    pub(crate) fn stop(&self, stop: Stop, reason: CancelReason) {
+        if self.stop.fetch_max(stop as u8, Ordering::AcqRel) >= stop as u8 {
+            return;
+        }
+        let _ = self.stop_reason.set(reason);
+        self.wake_stopped();
+        self.stopped.notify_waiters();
+        // The supervisor may not be waiting yet: this makes its next wait return at once.
+        self.stopped.notify_one();
+    }
+
+    /// Reaches the nodes that nobody polls: asks bodies to stop, wakes their drivers, and ends
+    /// those that only wait.
+    pub(crate) fn wake_stopped(&self) {
+        let mut waiting = Vec::new();
+        let mut wakers = Vec::new();
+        {
+            let parked = lock(&self.parked);
+            for entry in parked.values() {
+                let header = entry.node.header();
+                let stop = stop_of(header);
+                if stop == Stop::None {
+                    continue;
+                }
+                if stop >= Stop::Running
+                    && let Some(detail) = header.detail()
+                {
+                    detail.cancel_token();
+                }
+                match &entry.waker {
+                    Some(waker) => wakers.push(waker.clone()),
+                    None if header.state() == State::Pending || stop == Stop::Abort => {
+                        waiting.push(Arc::clone(&entry.node));
+                    }
+                    None => {}
+                }
+            }
+        }
+        for node in waiting {
+            driver::end_stopped(node);
+        }
+        for waker in wakers {
+            waker.wake();
+        }
+    }
+
+    /// Returns why a node of this flow run was stopped.
+    pub(crate) fn reason_for(&self, header: &Header) -> CancelReason {
+        if header.is_asked_to_cancel() {
+            CancelReason::TaskRun
+        } else {
+            self.stop_reason().unwrap_or(CancelReason::Parent)
+        }
+    }
+
+    pub(crate) fn emit(&self, kind: EventKind) {
+        self.engine.events.emit(self.id, Duration::from_nanos(self.now()), kind);
+    }
+
+    /// Calls the flow's hooks for what happened to the flow run.
+    fn call_hooks(&self, on: HookOn) {
+        for (when, hook) in self.definition.hooks {
+            if *when == on || (*when == HookOn::End && self.state().is_final()) {
+                call_hook(*hook, &HookEvent {
+                    on: *when,
+                    flow_run: &self.name,
+                    task_run: None,
+                    state: self.state(),
+                    attempt: 1,
+                    error: None,
+                    retry_in: None,
+                });
+            }
+        }
+    }
+}
+
+/// Calls a hook; whatever it does, the run goes on.
+pub(crate) fn call_hook(hook: fn(&HookEvent<'_>), event: &HookEvent<'_>) {
+    let call = std::panic::AssertUnwindSafe(|| hook(event));
+    if let Err(panic) = std::panic::catch_unwind(call) {
+        tracing::error!(
+            flow_run = event.flow_run,
+            task_run = event.task_run,
+            "a hook panicked with `{}`",
+            crate::error::panic_message(&*panic)
+        );
+    }
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code of the user's runs under these locks, and each holds a plain collection.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,283 @@
+//! What a flow run remembers of its task runs for the report: a few dozen bytes each, up to a
+//! limit, and counts beyond it.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use crate::definition::Definition;
+use crate::input::Arguments;
+use crate::node::{AnyNode, Header};
+use crate::report::{
+    AttemptReport, EdgeKind, EdgeReport, ErrorReport, NodeKind, TaskCounts, TaskRunReport,
+};
+use crate::scope::{ItemCounts, NO_NODE};
+use crate::state::State;
+
+use super::{Flow, NodeSpec};
+
+/// The submissions and the ends, apart, so that who submits and who ends do not wait for each
+/// other.
+pub(super) struct Records {
+    limit: u32,
+    submitted: Mutex<Submitted>,
+    ended: Mutex<Ended>,
+}
+
+#[derive(Default)]
+struct Submitted {
+    count: u32,
+    rows: Vec<SubmittedRow>,
+    /// The upstream of each row in turn: index and kind.
+    edges: Vec<u32>,
+}
+
+struct SubmittedRow {
+    definition: &'static Definition,
+    at: u64,
+    index: u32,
+    parent: u32,
+    /// Where this row's edges end; they begin where those of the row before do.
+    edges_end: u32,
+    kind: NodeKind,
+}
+
+#[derive(Default)]
+struct Ended {
+    count: u32,
+    rows: Vec<EndedRow>,
+    /// What only some have: names, errors, failed attempts, tags.
+    details: HashMap<u32, EndedDetail>,
+    items: HashMap<u32, Arc<ItemCounts>>,
+    unrecorded: BTreeMap<&'static str, [u64; 3]>,
+}
+
+struct EndedRow {
+    ready: u64,
+    started: u64,
+    ended: u64,
+    index: u32,
+    attempts: u16,
+    state: State,
+    is_observed: bool,
+}
+
+#[derive(Default)]
+struct EndedDetail {
+    name: Option<String>,
+    error: Option<ErrorReport>,
+    failed_attempts: Vec<AttemptReport>,
+    last_started: Option<Duration>,
+    tags: Vec<String>,
+}
+
+const EDGE_KIND_SHIFT: u32 = 30;
+const MAX_EDGE_INDEX: u32 = (1 << EDGE_KIND_SHIFT) - 1;
+
+impl Records {
+    pub(super) fn new(limit: u32) -> Self {
+        Self { limit, submitted: Mutex::default(), ended: Mutex::default() }
+    }
+
+    /// Records a submission and returns its index.
+    pub(super) fn submit(
+        &self,
+        flow: &Arc<Flow>,
+        spec: &NodeSpec,
+        inputs: &impl Arguments,
+        after: &[Arc<dyn AnyNode>],
+        now: u64,
+    ) -> u32 {
+        let is_item = spec.scope.as_ref().is_some_and(|scope| scope.items.is_some());
+        let mut submitted = lock(&self.submitted);
+        let index = submitted.count;
+        submitted.count += 1;
+        if is_item || submitted.rows.len() >= self.limit as usize {
+            return index;
+        }
+        let mut edge = |upstream: &Header, kind: EdgeKind| {
+            // An edge from another flow run has no row to point to.
+            if Arc::ptr_eq(&upstream.flow, flow) && upstream.index <= MAX_EDGE_INDEX {
+                submitted.edges.push(upstream.index | (encode(kind) << EDGE_KIND_SHIFT));
+            }
+        };
+        inputs.visit(&mut |upstream| edge(upstream.header, upstream.edge));
+        for upstream in after {
+            edge(upstream.header(), EdgeKind::Order);
+        }
+        let row = SubmittedRow {
+            definition: spec.definition,
+            at: now,
+            index,
+            parent: spec.scope.as_ref().map_or(NO_NODE, |scope| scope.node_index),
+            edges_end: submitted.edges.len() as u32,
+            kind: spec.kind,
+        };
+        submitted.rows.push(row);
+        index
+    }
+
+    /// Records an end; returns how many there are now.
+    pub(super) fn end(&self, header: &Header, state: State, now: u64) -> u32 {
+        let mut ended = lock(&self.ended);
+        ended.count += 1;
+        let count = ended.count;
+        // The map itself counts its items.
+        if header.is_item() {
+            return count;
+        }
+        if header.index >= self.limit && ended.rows.len() >= self.limit as usize {
+            let counts = ended.unrecorded.entry(header.definition.name).or_default();
+            counts[which(state)] += 1;
+            return count;
+        }
+        ended.rows.push(EndedRow {
+            ready: header.ready_at(),
+            started: header.started_at().unwrap_or(u64::MAX),
+            ended: now,
+            index: header.index,
+            attempts: header.attempts().min(u32::from(u16::MAX)) as u16,
+            state,
+            is_observed: header.is_observed(),
+        });
+        if let Some(detail) = header.detail() {
+            let detail = EndedDetail {
+                name: detail.name.get().cloned(),
+                error: detail.error.get().map(|error| error.to_report()),
+                failed_attempts: detail.failed_attempts().clone(),
+                last_started: header.last_started(),
+                tags: detail.options.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
+            };
+            ended.details.insert(header.index, detail);
+        }
+        count
+    }
+
+    /// Says where the counts of a map's items are kept.
+    pub(super) fn add_items(&self, index: u32, items: Arc<ItemCounts>) {
+        lock(&self.ended).items.insert(index, items);
+    }
+
+    pub(super) fn submitted(&self) -> u32 {
+        lock(&self.submitted).count
+    }
+
+    pub(super) fn ended(&self) -> u32 {
+        lock(&self.ended).count
+    }
+
+    /// Puts the records together. `live` knows the state of task runs that have not ended, and
+    /// `observed` tells of failures that were looked at since they were recorded.
+    pub(super) fn report(
+        &self,
+        live: &dyn Fn(u32) -> Option<State>,
+        observed: &dyn Fn(u32) -> bool,
+    ) -> (Vec<TaskRunReport>, Vec<EdgeReport>, Vec<TaskCounts>) {
+        let submitted = lock(&self.submitted);
+        let ended = lock(&self.ended);
+        let ends: HashMap<u32, &EndedRow> = ended.rows.iter().map(|row| (row.index, row)).collect();
+        let mut edges = Vec::new();
+        let mut edges_start = 0;
+        let mut task_runs = Vec::with_capacity(submitted.rows.len());
+        for row in &submitted.rows {
+            for edge in &submitted.edges[edges_start as usize..row.edges_end as usize] {
+                edges.push(EdgeReport {
+                    from: edge & MAX_EDGE_INDEX,
+                    to: row.index,
+                    kind: decode(edge >> EDGE_KIND_SHIFT),
+                });
+            }
+            edges_start = row.edges_end;
+
+            let end = ends.get(&row.index);
+            let detail = ended.details.get(&row.index);
+            let definition = row.definition;
+            let name = detail.and_then(|detail| detail.name.clone());
+            let state = match end {
+                Some(end) => end.state,
+                None => live(row.index).unwrap_or(State::Pending),
+            };
+            let mut tags: Vec<String> =
+                definition.tags.iter().map(|tag| (*tag).to_owned()).collect();
+            tags.extend(detail.into_iter().flat_map(|detail| detail.tags.iter().cloned()));
+            task_runs.push(TaskRunReport {
+                index: row.index,
+                name: name.unwrap_or_else(|| definition.name.to_owned()),
+                task: definition.name.to_owned(),
+                kind: row.kind,
+                parent: (row.parent != NO_NODE).then_some(row.parent),
+                state,
+                attempts: end.map_or(0, |end| u32::from(end.attempts)),
+                failed_attempts: detail
+                    .map(|detail| detail.failed_attempts.clone())
+                    .unwrap_or_default(),
+                submitted: Duration::from_nanos(row.at),
+                ready: end
+                    .filter(|end| end.ready > 0 || end.started != u64::MAX)
+                    .map(|end| Duration::from_nanos(end.ready)),
+                started: end
+                    .filter(|end| end.started != u64::MAX)
+                    .map(|end| Duration::from_nanos(end.started)),
+                last_started: detail.and_then(|detail| detail.last_started),
+                ended: end.map(|end| Duration::from_nanos(end.ended)),
+                error: detail.and_then(|detail| detail.error.clone()),
+                failure_observed: end.is_some_and(|end| end.is_observed) || observed(row.index),
+                tags,
+                fingerprint: hex(definition.fingerprint),
+                source: if definition.file.is_empty() {
+                    String::new()
+                } else {
+                    format!("{}:{}", definition.file, definition.line)
+                },
+                items: ended.items.get(&row.index).map(|items| items.report(definition.name)),
+                logs: Vec::new(),
+            });
+        }
+        let unrecorded = ended
+            .unrecorded
+            .iter()
+            .map(|(task, [completed, failed, cancelled])| TaskCounts {
+                task: (*task).to_owned(),
+                completed: *completed,
+                failed: *failed,
+                cancelled: *cancelled,
+            })
+            .collect();
+        (task_runs, edges, unrecorded)
+    }
+}
+
+fn which(state: State) -> usize {
+    if state.is_success() {
+        0
+    } else if state.is_failure() {
+        1
+    } else {
+        2
+    }
+}
+
+fn encode(kind: EdgeKind) -> u32 {
+    match kind {
+        EdgeKind::Data => 0,
+        EdgeKind::Order => 1,
+        EdgeKind::Catch => 2,
+    }
+}
+
+fn decode(kind: u32) -> EdgeKind {
+    match kind {
+        1 => EdgeKind::Order,
+        2 => EdgeKind::Catch,
+        _ => EdgeKind::Data,
+    }
+}
+
+fn hex(bytes: &[u8; 32]) -> String {
+    blake3::Hash::from_bytes(*bytes).to_hex().to_string()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No code of the user's runs under these locks, but `visit`, which only walks handles.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

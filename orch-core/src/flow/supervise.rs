@@ -1,0 +1,391 @@
+//! The life of a flow run: its arguments, its body, the task runs that outlive the body, the
+//! cleanups, the final state.
+
+use std::marker::PhantomData;
+use std::panic::AssertUnwindSafe;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::Poll;
+use std::time::Duration;
+
+use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
+
+use crate::body::{Made, MadeBody};
+use crate::context;
+use crate::definition::{Definition, HookOn};
+use crate::error::{
+    BoxError, CancelReason, Failure, FlowError, FlowErrorKind, TaskErrorKind, panic_message,
+};
+use crate::event::EventKind;
+use crate::logs;
+use crate::policy::failure_mode::FailureMode;
+use crate::report::{ErrorReport, LogReport, NodeKind, RunReport};
+use crate::scope::Scope;
+use crate::state::{State, StateChange};
+use crate::stop::Stop;
+
+use super::{Flow, NodeSpec, lock};
+
+/// A cleanup of a flow run.
+pub(crate) struct Finally {
+    pub(crate) name: String,
+    pub(crate) make: Box<dyn FnOnce() -> BoxFuture<'static, Result<(), BoxError>> + Send>,
+}
+
+static FINALLY: Definition = Definition::new("finally", "", "", 0, "");
+
+/// What a flow body comes to.
+pub(crate) type FlowBody<T> = BoxFuture<'static, Result<T, FlowErrorKind>>;
+
+/// Takes a flow run through its whole life. The result goes to `deliver` before anybody who waits
+/// for the flow run is woken.
+pub(crate) async fn run<T: Send + 'static>(
+    flow: Arc<Flow>,
+    body: FlowBody<T>,
+    deliver: impl FnOnce(Result<T, FlowError>) + Send,
+) {
+    // Dropped with the runtime, it ends the flow run as crashed.
+    let mut guard = CrashGuard { flow: Arc::clone(&flow), deliver: Some(deliver), result: PhantomData };
+    let span = tracing::info_span!(
+        target: "orch",
+        "flow_run",
+        flow = flow.definition.name,
+        flow_run = %flow.name,
+        id = %flow.id,
+    );
+    logs::enter_flow(&flow, &span);
+    flow.change(StateChange::Start).expect("a flow run starts once");
+    flow.emit(EventKind::FlowRunStarted {
+        flow: flow.definition.name,
+        name: flow.name.clone(),
+        caller: flow.caller,
+    });
+    flow.call_hooks(HookOn::Start);
+
+    let result = run_body(&flow, body, &span).await;
+    if let Err(error) = &result {
+        // What the body gave up on needs no more of its task runs, unless the mode says so.
+        match (flow.failure_mode, error) {
+            (_, FlowErrorKind::Cancelled { .. } | FlowErrorKind::TimedOut { .. }) => {}
+            (FailureMode::ContinueOnFailure, _) => {}
+            _ => flow.react_to_failure(),
+        }
+    }
+    wait_until_idle(&flow).await;
+    let result = final_result(&flow, result);
+    run_cleanups(&flow, &span).await;
+    guard.end(result);
+}
+
+/// Polls the flow body until it returns, or until the flow run is stopped or takes too long.
+async fn run_body<T>(
+    flow: &Arc<Flow>,
+    body: FlowBody<T>,
+    span: &tracing::Span,
+) -> Result<T, FlowErrorKind> {
+    let mut body = AssertUnwindSafe(body).catch_unwind();
+    let polled = std::future::poll_fn(|cx| {
+        let _span = span.enter();
+        let _context = context::enter_flow(flow);
+        body.poll_unpin(cx)
+    });
+    tokio::pin!(polled);
+    let mut timeout = flow.definition.timeout.map(|after| Box::pin(tokio::time::sleep(after)));
+    let mut has_timed_out = false;
+    let mut grace = None;
+    loop {
+        tokio::select! {
+            biased;
+            returned = &mut polled => {
+                return match returned {
+                    Ok(result) => result,
+                    Err(panic) => {
+                        Err(FlowErrorKind::Panicked { message: panic_message(&*panic) })
+                    }
+                };
+            }
+            () = sleep(&mut timeout) => {
+                timeout = None;
+                has_timed_out = true;
+                flow.stop(Stop::Running, CancelReason::FlowTimeout);
+            }
+            () = flow.stopped.notified() => {}
+            () = sleep(&mut grace) => flow.stop(Stop::Abort, CancelReason::FlowRun),
+        }
+        match flow.stopped() {
+            Stop::None | Stop::Starting => {}
+            // The body learns of it through the task runs it awaits, and may still decide.
+            Stop::Running => {
+                if grace.is_none() {
+                    grace = Some(Box::pin(tokio::time::sleep(flow.grace)));
+                }
+            }
+            Stop::Abort => {
+                return Err(if has_timed_out {
+                    FlowErrorKind::TimedOut { after: flow.definition.timeout.unwrap_or_default() }
+                } else {
+                    let reason = flow.stop_reason().unwrap_or(CancelReason::FlowRun);
+                    FlowErrorKind::Cancelled { reason }
+                });
+            }
+        }
+    }
+}
+
+async fn sleep(timer: &mut Option<std::pin::Pin<Box<tokio::time::Sleep>>>) {
+    match timer {
+        Some(timer) => timer.await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Waits until every task run has ended; gives those that were asked to stop their grace time.
+async fn wait_until_idle(flow: &Arc<Flow>) {
+    flow.body_ended.store(true, Ordering::SeqCst);
+    let mut grace = None;
+    while !flow.is_idle() {
+        if flow.stopped() == Stop::Running && grace.is_none() {
+            grace = Some(Box::pin(tokio::time::sleep(flow.grace)));
+        }
+        tokio::select! {
+            biased;
+            () = flow.idle.notified() => {}
+            () = flow.stopped.notified() => {}
+            () = sleep(&mut grace) => {
+                grace = Some(Box::pin(tokio::time::sleep(flow.grace)));
+                flow.stop(Stop::Abort, CancelReason::FlowRun);
+                // What started to wait since the last time is reached now.
+                flow.wake_stopped();
+            }
+        }
+    }
+}
+
+/// What the flow run comes to: what its body returned, unless it was stopped or a failure was
+/// never looked at.
+fn final_result<T>(flow: &Flow, result: Result<T, FlowErrorKind>) -> Result<T, FlowErrorKind> {
+    match flow.stop_reason() {
+        Some(CancelReason::FlowTimeout) => {
+            let after = flow.definition.timeout.unwrap_or_default();
+            return Err(FlowErrorKind::TimedOut { after });
+        }
+        Some(reason) if reason != CancelReason::Failure => {
+            return Err(FlowErrorKind::Cancelled { reason });
+        }
+        _ => {}
+    }
+    let unobserved = flow.unobserved();
+    match result {
+        // The body's own error says more than a cancellation that followed from a failure.
+        Err(FlowErrorKind::Failed(error)) if unobserved.is_empty() || !is_consequence(&*error) => {
+            Err(FlowErrorKind::Failed(error))
+        }
+        result if unobserved.is_empty() => result,
+        Err(panic @ FlowErrorKind::Panicked { .. }) => Err(panic),
+        _ => Err(FlowErrorKind::Unobserved { failures: unobserved }),
+    }
+}
+
+/// Whether an error of the body only says that a task run was cancelled because another failed.
+fn is_consequence(error: &(dyn std::error::Error + 'static)) -> bool {
+    let mut next = Some(error);
+    while let Some(error) = next {
+        if let Some(error) = error.downcast_ref::<crate::error::TaskError>() {
+            return matches!(
+                error.root().kind(),
+                TaskErrorKind::Cancelled { reason: CancelReason::Failure }
+            );
+        }
+        next = error.source();
+    }
+    false
+}
+
+/// Runs what `finally` registered, the last first, one after the other.
+async fn run_cleanups(flow: &Arc<Flow>, span: &tracing::Span) {
+    loop {
+        let Some(cleanup) = lock(&flow.finally).pop() else { return };
+        let mut spec = NodeSpec::new(&FINALLY, NodeKind::Finally);
+        spec.scope = Some(Arc::new(Scope::of_cleanups(flow.seed)));
+        spec.detail = Some(crate::detail::Detail::named(cleanup.name));
+        let make = cleanup.make;
+        let inputs = Made {
+            visit: Box::new(|_| {}),
+            make: Box::new(move || {
+                async move { make().await.map_err(|error| Failure::new(TaskErrorKind::Failed(error))) }
+                    .boxed()
+            }),
+        };
+        let node = {
+            let _span = span.enter();
+            flow.submit::<MadeBody<()>>(spec, inputs, None)
+        };
+        wait_until_idle(flow).await;
+        if let Some(error) = node.header.error() {
+            tracing::error!(
+                target: "orch",
+                flow_run = flow.name,
+                "a cleanup did not complete: {error}; the flow run's state stays as it is"
+            );
+        }
+    }
+}
+
+/// Ends the flow run once, whatever happens.
+struct CrashGuard<T, D: FnOnce(Result<T, FlowError>)> {
+    flow: Arc<Flow>,
+    deliver: Option<D>,
+    result: PhantomData<fn(T)>,
+}
+
+impl<T, D: FnOnce(Result<T, FlowError>)> CrashGuard<T, D> {
+    fn end(&mut self, result: Result<T, FlowErrorKind>) {
+        let Some(deliver) = self.deliver.take() else { return };
+        end(&self.flow, result, deliver);
+    }
+}
+
+impl<T, D: FnOnce(Result<T, FlowError>)> Drop for CrashGuard<T, D> {
+    fn drop(&mut self) {
+        if let Some(deliver) = self.deliver.take() {
+            self.flow.stop(Stop::Abort, CancelReason::Shutdown);
+            end(&self.flow, Err(FlowErrorKind::RuntimeShutDown), deliver);
+        }
+    }
+}
+
+fn end<T>(
+    flow: &Arc<Flow>,
+    result: Result<T, FlowErrorKind>,
+    deliver: impl FnOnce(Result<T, FlowError>),
+) {
+    let result = result.map_err(|kind| FlowError::new(flow.name.clone(), kind));
+    let (change, on) = match &result {
+        Ok(_) => (StateChange::Complete, HookOn::Success),
+        Err(error) => {
+            let _ = flow.error.set(error.clone());
+            let on = match error.change() {
+                StateChange::Crash => HookOn::Crash,
+                StateChange::Cancel => HookOn::Cancel,
+                _ => HookOn::Failure,
+            };
+            (error.change(), on)
+        }
+    };
+    let _ = flow.ended_after.set(Duration::from_nanos(flow.now()));
+    let state = flow.change(change).unwrap_or_else(|illegal| {
+        tracing::error!(target: "orch", flow_run = flow.name, "{illegal}");
+        flow.state()
+    });
+    lock(&flow.failures).clear();
+    flow.call_hooks(on);
+    flow.emit(EventKind::FlowRunEnded {
+        flow: flow.definition.name,
+        name: flow.name.clone(),
+        state,
+        error: flow.error.get().cloned(),
+    });
+    flow.engine.flow_ended(flow);
+    deliver(result);
+    for waker in flow.ended.complete() {
+        waker.wake();
+    }
+}
+
+/// Ends a flow run that never started.
+pub(crate) fn refuse<T>(
+    flow: &Arc<Flow>,
+    kind: FlowErrorKind,
+    deliver: impl FnOnce(Result<T, FlowError>),
+) {
+    end(flow, Err(kind), deliver);
+}
+
+/// Polls a future until the flow run is told to stop.
+pub(crate) async fn until_stopped<F: Future>(flow: &Flow, future: F) -> Option<F::Output> {
+    tokio::pin!(future);
+    loop {
+        if flow.stopped() >= Stop::Running {
+            return None;
+        }
+        let stopped = flow.stopped.notified();
+        tokio::pin!(stopped);
+        stopped.as_mut().enable();
+        if flow.stopped() >= Stop::Running {
+            return None;
+        }
+        let ready = std::future::poll_fn(|cx| {
+            if let Poll::Ready(output) = future.as_mut().poll(cx) {
+                return Poll::Ready(Some(output));
+            }
+            stopped.as_mut().poll(cx).map(|()| None)
+        })
+        .await;
+        if ready.is_some() {
+            return ready;
+        }
+    }
+}
+
+impl Flow {
+    /// Adds a cleanup.
+    pub(crate) fn add_finally(&self, finally: Finally) {
+        lock(&self.finally).push(finally);
+    }
+
+    /// Notes that the failures so far were looked at: the whole flow is tried again.
+    pub(crate) fn forgive_failures(&self) {
+        let failures = std::mem::take(&mut *lock(&self.failures));
+        for node in failures {
+            node.header().observe();
+        }
+    }
+
+    /// Says where the counts of a map's items are kept.
+    pub(crate) fn add_items(&self, index: u32, items: Arc<crate::scope::ItemCounts>) {
+        self.records.add_items(index, items);
+    }
+
+    /// Puts together what is known of the flow run at this moment.
+    pub(crate) fn report(&self) -> RunReport {
+        let parked: std::collections::HashMap<u32, State> = lock(&self.parked)
+            .iter()
+            .map(|(index, parked)| (*index, parked.node.header().state()))
+            .collect();
+        let (mut task_runs, edges, unrecorded) =
+            self.records.report(&|index| parked.get(&index).copied(), &|_| false);
+        let mut by_index: std::collections::HashMap<u32, Vec<LogReport>> = Default::default();
+        let mut own = Vec::new();
+        let (logs, logs_dropped) = self.logs.snapshot();
+        for (task_run, log) in logs {
+            match task_run {
+                Some(index) => by_index.entry(index).or_default().push(log),
+                None => own.push(log),
+            }
+        }
+        for task_run in &mut task_runs {
+            task_run.logs = by_index.remove(&task_run.index).unwrap_or_default();
+        }
+        RunReport {
+            flow_run: self.id.to_string(),
+            flow: self.definition.name.to_owned(),
+            name: self.name.clone(),
+            tags: self.tags.clone(),
+            state: self.state(),
+            error: self.error.get().map(|error| ErrorReport::of(error)),
+            started_at_unix_ms: self.started_at_unix_ms,
+            duration: self
+                .ended_after
+                .get()
+                .copied()
+                .unwrap_or_else(|| Duration::from_nanos(self.now())),
+            seed: self.seed,
+            task_runs,
+            edges,
+            unrecorded,
+            logs: own,
+            logs_dropped,
+        }
+    }
+}

@@ -1,0 +1,557 @@
+//! Calls of flows, and the runs they start.
+
+use std::collections::HashMap;
+use std::fmt;
+use std::future::IntoFuture;
+use std::pin::Pin;
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::task::{Context, Poll};
+
+use futures_util::FutureExt as _;
+
+use crate::body::{Body, Slot, Started, ended_meanwhile, mark_started};
+use crate::call::place_of;
+use crate::completion::Ticket;
+use crate::context::{self, TaskContext};
+use crate::definition::{Definition, FlowDefinition};
+use crate::engine::{Engine, EngineInner};
+use crate::error::{
+    BoxError, CancelReason, Failure, FlowError, FlowErrorKind, TaskError, TaskErrorKind,
+};
+use crate::event::Events;
+use crate::flow::{Flow, FlowBody, FlowSpec, NodeSpec};
+use crate::id::FlowRunId;
+use crate::input::{Arguments, ByRef, ByValue, Input, Owned, Shared};
+use crate::node::{AnyNode, Node, Upstream};
+use crate::policy::failure_mode::FailureMode;
+use crate::report::{EdgeKind, NodeKind, RunReport};
+use crate::state::State;
+use crate::stop::Stop;
+use crate::task_run::TaskRun;
+
+/// A flow, as its macro makes it.
+#[doc(hidden)]
+pub trait FlowFunction: Sized + 'static {
+    /// The tuple of its arguments.
+    type Args: Arguments;
+    /// What it returns, errors aside.
+    type Output: Send + Sync + 'static;
+
+    /// What is known of it at compile time.
+    fn definition() -> &'static FlowDefinition;
+
+    /// Executes the body.
+    fn run(args: Self::Args) -> impl Future<Output = Result<Self::Output, BoxError>> + Send;
+}
+
+/// A call of a flow that has not started yet.
+///
+/// Awaiting it starts it and gives its result: inside another flow as a subflow of that, on the
+/// same engine; elsewhere as a flow run of its own, on the engine given by [`on`](Self::on) or on a
+/// new one in memory. It can also be started to run by itself ([`start`](Self::start)), or be
+/// passed to a task as an input.
+///
+/// # Cancellation
+/// Dropping the awaited call cancels the flow run. Dropping a started [`FlowRun`] does not.
+#[must_use = "a flow call does nothing until it is awaited or started"]
+pub struct FlowCall<T> {
+    call: Box<dyn AnyFlowCall<T>>,
+    options: FlowOptions,
+}
+
+#[derive(Default)]
+struct FlowOptions {
+    engine: Option<Engine>,
+    name: Option<String>,
+    seed: Option<u64>,
+    tags: Vec<String>,
+    failure_mode: Option<FailureMode>,
+}
+
+impl FlowOptions {
+    fn spec(self, definition: &'static FlowDefinition) -> FlowSpec {
+        FlowSpec {
+            definition,
+            name: self.name,
+            seed: self.seed,
+            tags: self.tags,
+            failure_mode: self.failure_mode,
+            caller: None,
+        }
+    }
+}
+
+/// A flow call without the flow's own types.
+trait AnyFlowCall<T>: Send {
+    fn definition(&self) -> &'static FlowDefinition;
+    fn start(
+        self: Box<Self>,
+        engine: &Arc<EngineInner>,
+        options: FlowOptions,
+        caller: Option<(FlowRunId, u32)>,
+    ) -> FlowRun<T>;
+    fn submit(self: Box<Self>, options: FlowOptions) -> TaskRun<T>;
+}
+
+struct TypedCall<F: FlowFunction> {
+    args: F::Args,
+    again: Option<fn(&F::Args) -> F::Args>,
+}
+
+/// Makes a call of a flow.
+#[doc(hidden)]
+pub fn flow_call<F: FlowFunction>(args: F::Args) -> FlowCall<F::Output> {
+    let call = Box::new(TypedCall::<F> { args, again: None });
+    FlowCall { call, options: FlowOptions::default() }
+}
+
+/// Makes a call of a flow with retries.
+#[doc(hidden)]
+pub fn flow_call_retryable<F: FlowFunction>(args: F::Args) -> FlowCall<F::Output>
+where
+    F::Args: Clone,
+{
+    let call = Box::new(TypedCall::<F> { args, again: Some(F::Args::clone) });
+    FlowCall { call, options: FlowOptions::default() }
+}
+
+impl<T: Send + Sync + 'static> FlowCall<T> {
+    /// Sets the engine on which the call runs when it is awaited.
+    pub fn on(mut self, engine: &Engine) -> Self {
+        self.options.engine = Some(engine.clone());
+        self
+    }
+
+    /// Names the flow run. Default: the flow's name and the last digits of the run's id.
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.options.name = Some(name.into());
+        self
+    }
+
+    /// Sets the seed of the flow run.
+    pub fn seed(mut self, seed: u64) -> Self {
+        self.options.seed = Some(seed);
+        self
+    }
+
+    /// Adds a tag.
+    pub fn tag(mut self, tag: impl Into<String>) -> Self {
+        self.options.tags.push(tag.into());
+        self
+    }
+
+    /// Sets what happens once a task run has failed, in place of the flow's and the engine's own
+    /// mode.
+    pub fn failure_mode(mut self, mode: FailureMode) -> Self {
+        self.options.failure_mode = Some(mode);
+        self
+    }
+
+    /// Returns the name of the flow.
+    pub fn flow(&self) -> &'static str {
+        self.call.definition().name
+    }
+
+    /// Starts the flow run on an engine; it goes on by itself from there.
+    ///
+    /// # Errors
+    /// [`FlowErrorKind::NoRuntime`] outside of a Tokio runtime, [`FlowErrorKind::Closed`] on an
+    /// engine that is draining, [`FlowErrorKind::TooManyRunning`] or
+    /// [`FlowErrorKind::Cancelled`] when the flow's `max_running` says so.
+    pub fn start(self, engine: &Engine) -> Result<FlowRun<T>, FlowError> {
+        let run = self.call.start(&engine.0, self.options, None);
+        match run.refusal() {
+            Some(error) => Err(error),
+            None => Ok(run),
+        }
+    }
+
+    /// Submits the call as a subflow of the current flow run, without waiting for it.
+    ///
+    /// Outside of a flow run it becomes a run of its own, like a task that is called there.
+    pub fn submit(self) -> TaskRun<T> {
+        self.call.submit(self.options)
+    }
+}
+
+impl<T> fmt::Debug for FlowCall<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowCall").field("flow", &self.call.definition().name).finish()
+    }
+}
+
+impl<T: Send + Sync + 'static> IntoFuture for FlowCall<T> {
+    type Output = Result<T, FlowError>;
+    type IntoFuture = FlowFuture<T>;
+
+    fn into_future(self) -> FlowFuture<T> {
+        FlowFuture(FlowFutureInner::Call(Some(self)))
+    }
+}
+
+/// An awaited [`FlowCall`].
+#[must_use = "futures do nothing unless they are awaited"]
+pub struct FlowFuture<T>(FlowFutureInner<T>);
+
+enum FlowFutureInner<T> {
+    Call(Option<FlowCall<T>>),
+    Run(FlowRun<T>),
+    Subflow(Option<TaskRun<T>>),
+}
+
+impl<T: Send + Sync + 'static> Future for FlowFuture<T> {
+    type Output = Result<T, FlowError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        loop {
+            match &mut self.0 {
+                FlowFutureInner::Call(call) => {
+                    let call = call.take().expect("a future is not polled after it panicked");
+                    let is_inside = context::with_current(|place| place.is_some());
+                    self.0 = match &call.options.engine {
+                        None if is_inside => FlowFutureInner::Subflow(Some(call.submit())),
+                        engine => {
+                            let engine = engine.clone().unwrap_or_default();
+                            let FlowCall { call, options } = call;
+                            FlowFutureInner::Run(call.start(&engine.0, options, None))
+                        }
+                    };
+                }
+                FlowFutureInner::Run(run) => return Pin::new(run).poll(cx),
+                FlowFutureInner::Subflow(run) => {
+                    let waiting = run.as_mut().expect("a future is not polled after it is ready");
+                    let result = std::task::ready!(Pin::new(waiting).poll(cx));
+                    // The handle goes first: the result is moved out of the last one.
+                    *run = None;
+                    return Poll::Ready(result.map_err(flow_error).map(|tracked| {
+                        tracked.try_into_inner().unwrap_or_else(|_| {
+                            unreachable!("nobody else has a handle on an awaited subflow")
+                        })
+                    }));
+                }
+            }
+        }
+    }
+}
+
+impl<T> Drop for FlowFuture<T> {
+    fn drop(&mut self) {
+        match &self.0 {
+            FlowFutureInner::Run(run) => run.cancel(),
+            FlowFutureInner::Subflow(Some(run)) => run.cancel(),
+            _ => {}
+        }
+    }
+}
+
+/// Returns the error of a subflow's run, or words the one of its task run.
+fn flow_error(error: TaskError) -> FlowError {
+    if let TaskErrorKind::Failed(source) = error.kind()
+        && let Some(error) = source.downcast_ref::<FlowError>()
+    {
+        return error.clone();
+    }
+    let kind = match error.kind() {
+        TaskErrorKind::Cancelled { reason } => FlowErrorKind::Cancelled { reason: *reason },
+        TaskErrorKind::RuntimeShutDown => FlowErrorKind::RuntimeShutDown,
+        TaskErrorKind::NoRuntime => FlowErrorKind::NoRuntime,
+        TaskErrorKind::Skipped { upstream } => FlowErrorKind::Upstream(upstream.clone()),
+        _ => FlowErrorKind::Upstream(error.clone()),
+    };
+    FlowError::new(error.task_run().to_owned(), kind)
+}
+
+type ResultCell<T> = Arc<Mutex<Option<Result<T, FlowError>>>>;
+
+/// A flow run that was started: a future of its result that does not have to be awaited.
+///
+/// # Cancellation
+/// Dropping it leaves the flow run going; [`cancel`](Self::cancel) stops it.
+pub struct FlowRun<T> {
+    flow: Arc<Flow>,
+    result: ResultCell<T>,
+    ticket: Option<Ticket>,
+}
+
+impl<T> FlowRun<T> {
+    /// Returns the id.
+    pub fn id(&self) -> FlowRunId {
+        self.flow.id
+    }
+
+    /// Returns the name.
+    pub fn name(&self) -> &str {
+        self.flow.name()
+    }
+
+    /// Returns where the flow run stands now.
+    pub fn state(&self) -> State {
+        self.flow.state()
+    }
+
+    /// Whether the flow run has ended.
+    pub fn is_finished(&self) -> bool {
+        self.state().is_final()
+    }
+
+    /// Returns why it did not complete, once it has ended.
+    pub fn error(&self) -> Option<FlowError> {
+        self.flow.error().cloned()
+    }
+
+    /// Asks the flow run and its whole tree to stop. What has not started never will; what runs
+    /// gets the grace time; then cleanups run. Does not wait for it.
+    pub fn cancel(&self) {
+        if !self.is_finished() {
+            self.flow.stop(Stop::Running, CancelReason::FlowRun);
+        }
+    }
+
+    /// Subscribes to the events of this flow run, from now on.
+    pub fn events(&self) -> Events {
+        self.flow.engine.events.subscribe(Some(self.flow.id))
+    }
+
+    /// Puts together what is known of the flow run: final once it has ended, a snapshot before.
+    pub fn report(&self) -> RunReport {
+        self.flow.report()
+    }
+
+    /// Waits until the flow run has ended, without taking its result.
+    pub async fn wait(&self) {
+        let mut ticket = None;
+        std::future::poll_fn(|cx| poll_ended(&self.flow, &mut ticket, cx)).await;
+    }
+
+    /// Waits until the flow run has ended; returns its result and its report.
+    pub async fn finish(self) -> (Result<T, FlowError>, RunReport)
+    where
+        T: Send + 'static,
+    {
+        let flow = Arc::clone(&self.flow);
+        let result = self.await;
+        (result, flow.report())
+    }
+
+    fn refusal(&self) -> Option<FlowError> {
+        // A flow run that was taken on is started by the runtime, never within the call.
+        self.flow.error().filter(|_| self.flow.state().is_final()).cloned()
+    }
+}
+
+impl<T> fmt::Debug for FlowRun<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("FlowRun")
+            .field("name", &self.name())
+            .field("id", &self.id())
+            .field("state", &self.state())
+            .finish()
+    }
+}
+
+fn poll_ended(flow: &Flow, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
+    let is_waiting = match *ticket {
+        Some(ticket) => flow.ended.update(ticket, |waker| waker.clone_from(cx.waker())),
+        None => match flow.ended.subscribe(cx.waker().clone()) {
+            Ok(taken) => {
+                *ticket = Some(taken);
+                true
+            }
+            Err(_) => false,
+        },
+    };
+    if is_waiting { Poll::Pending } else { Poll::Ready(()) }
+}
+
+impl<T> Future for FlowRun<T> {
+    type Output = Result<T, FlowError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        std::task::ready!(poll_ended(&this.flow, &mut this.ticket, cx));
+        let mut result = this.result.lock().unwrap_or_else(PoisonError::into_inner);
+        Poll::Ready(result.take().expect("a flow run is not awaited again after it gave its result"))
+    }
+}
+
+impl<F: FlowFunction> TypedCall<F> {
+    fn body(self, flow: &Arc<Flow>) -> FlowBody<F::Output> {
+        let flow = Arc::clone(flow);
+        let mut upstreams = Vec::new();
+        self.args.visit(&mut |upstream| upstreams.push(((upstream.node)(), upstream.edge)));
+        async move {
+            wait_for(upstreams).await?;
+            let mut rest = Some(self.args);
+            let mut left = if self.again.is_some() { F::definition().retries } else { 0 };
+            loop {
+                let args = match (&rest, self.again) {
+                    (Some(rest), Some(again)) if left > 0 => again(rest),
+                    _ => rest.take().expect("the arguments last for all attempts"),
+                };
+                match F::run(args).await {
+                    Ok(result) => return Ok(result),
+                    Err(error) if left == 0 || flow.stopped() != Stop::None => {
+                        return Err(FlowErrorKind::Failed(error));
+                    }
+                    Err(error) => {
+                        left -= 1;
+                        tracing::warn!(
+                            target: "orch",
+                            flow_run = flow.name(),
+                            "the flow failed and is tried again: {error}"
+                        );
+                        flow.forgive_failures();
+                    }
+                }
+            }
+        }
+        .boxed()
+    }
+}
+
+/// Waits for the task runs that are arguments of a flow.
+async fn wait_for(upstreams: Vec<(Arc<dyn AnyNode>, EdgeKind)>) -> Result<(), FlowErrorKind> {
+    for (node, edge) in upstreams {
+        crate::driver::until_ended(&node).await;
+        let header = node.header();
+        if edge != EdgeKind::Catch
+            && let Some(error) = header.error()
+        {
+            header.observe();
+            return Err(FlowErrorKind::Upstream(error.clone()));
+        }
+    }
+    Ok(())
+}
+
+impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
+    fn definition(&self) -> &'static FlowDefinition {
+        F::definition()
+    }
+
+    fn start(
+        self: Box<Self>,
+        engine: &Arc<EngineInner>,
+        options: FlowOptions,
+        caller: Option<(FlowRunId, u32)>,
+    ) -> FlowRun<F::Output> {
+        let result: ResultCell<F::Output> = Arc::default();
+        let cell = Arc::clone(&result);
+        let deliver = Box::new(move |result| {
+            *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
+        });
+        let mut spec = options.spec(F::definition());
+        spec.caller = caller;
+        let flow = engine.start(spec, |flow| self.body(flow), deliver);
+        FlowRun { flow, result, ticket: None }
+    }
+
+    fn submit(self: Box<Self>, options: FlowOptions) -> TaskRun<F::Output> {
+        let (flow, scope) = place_of(&self.args);
+        let mut spec = NodeSpec::new(node_definition(F::definition()), NodeKind::Subflow);
+        spec.scope = scope;
+        if let Some(name) = &options.name {
+            spec.detail = Some(crate::detail::Detail::named(name.clone()));
+        }
+        let inputs = SubflowArgs { call: *self, options };
+        TaskRun::new(flow.submit::<SubflowBody<F>>(spec, inputs, None))
+    }
+}
+
+/// Returns the definition under which a flow's subflow runs are recorded.
+fn node_definition(flow: &'static FlowDefinition) -> &'static Definition {
+    static DEFINITIONS: LazyLock<Mutex<HashMap<usize, &'static Definition>>> =
+        LazyLock::new(Mutex::default);
+    let mut definitions = DEFINITIONS.lock().unwrap_or_else(PoisonError::into_inner);
+    let key = std::ptr::from_ref(flow) as usize;
+    // One small allocation per flow of the program, for good.
+    definitions.entry(key).or_insert_with(|| {
+        Box::leak(Box::new(Definition {
+            fingerprint: flow.fingerprint,
+            tags: flow.tags,
+            doc: flow.doc,
+            ..Definition::new(flow.name, flow.module, flow.file, flow.line, flow.package)
+        }))
+    })
+}
+
+/// The inputs of a subflow's node.
+pub(crate) struct SubflowArgs<F: FlowFunction> {
+    call: TypedCall<F>,
+    options: FlowOptions,
+}
+
+impl<F: FlowFunction> Arguments for SubflowArgs<F> {
+    fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
+        self.call.args.visit(visit);
+    }
+}
+
+/// The body of a subflow's node: a flow run on the same engine.
+pub(crate) struct SubflowBody<F>(std::marker::PhantomData<fn() -> F>);
+
+impl<F: FlowFunction> Body for SubflowBody<F> {
+    type Args = SubflowArgs<F>;
+    type Output = F::Output;
+
+    fn task() -> Option<std::any::TypeId> {
+        None
+    }
+
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+        let Some(args) = node.take_inputs() else {
+            return Started::Done(Err(ended_meanwhile()));
+        };
+        if let Err(failure) = mark_started(&node) {
+            return Started::Done(Err(failure));
+        }
+        slot.set(async move {
+            let result = Self::attempt(&node, args).await;
+            result.map(|result| node.keep(result))
+        });
+        Started::InSlot
+    }
+
+    async fn attempt(node: &Arc<Node<Self>>, args: Self::Args) -> Result<F::Output, Failure> {
+        let header = &node.header;
+        let SubflowArgs { call, mut options } = args;
+        let engine =
+            options.engine.take().map_or_else(|| Arc::clone(&header.flow.engine), |engine| engine.0);
+        if options.seed.is_none() {
+            options.seed = Some(context::seed_of(header));
+        }
+        let token = TaskContext::current().cancel_token();
+        let caller = Some((header.flow.id, header.index));
+        let mut run = CancelOnDrop(Box::new(call).start(&engine, options, caller));
+        let result = tokio::select! {
+            biased;
+            result = &mut run.0 => result,
+            () = token.cancelled() => {
+                run.0.cancel();
+                (&mut run.0).await
+            }
+        };
+        result.map_err(|error| Failure::last(TaskErrorKind::Failed(Box::new(error))))
+    }
+}
+
+/// A subflow whose caller is dropped is cancelled.
+struct CancelOnDrop<T>(FlowRun<T>);
+
+impl<T> Drop for CancelOnDrop<T> {
+    fn drop(&mut self) {
+        self.0.cancel();
+    }
+}
+
+impl<T: Send + Sync + 'static> Input<T, ByRef> for FlowCall<T> {
+    fn into_argument(self) -> Shared<T> {
+        Input::<T, ByRef>::into_argument(self.submit())
+    }
+}
+
+impl<T: Clone + Send + Sync + 'static> Input<T, ByValue> for FlowCall<T> {
+    fn into_argument(self) -> Owned<T> {
+        Input::<T, ByValue>::into_argument(self.submit())
+    }
+}

@@ -1,0 +1,184 @@
+//! Turns annotated functions into cached, retryable, tracked task graphs.
+//!
+//! ```
+//! use orch_core::prelude::*;
+//!
+//! #[task(retries = 2, backoff = "100ms..2s")]
+//! async fn fetch(city: String) -> Result<f64, std::io::Error> {
+//!     Ok(city.len() as f64)
+//! }
+//!
+//! #[task]
+//! fn mean(a: &f64, b: &f64) -> f64 {
+//!     (a + b) / 2.0
+//! }
+//!
+//! #[flow]
+//! async fn compare() -> anyhow::Result<f64> {
+//!     let oslo = fetch("Oslo");
+//!     let rome = fetch("Rome");               // both run at the same time
+//!     Ok(mean(&oslo, &rome).await?.into_inner())
+//! }
+//!
+//! # #[tokio::main(flavor = "current_thread")]
+//! # async fn main() -> anyhow::Result<()> {
+//! assert_eq!(compare().await?, 4.0);
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! A *task* is a function whose calls are tracked: calling it submits a run of it and returns a
+//! [`TaskRun`], a handle on the result. Passing a handle to another task makes an edge. A *flow* is
+//! ordinary async Rust that calls tasks. An [`Engine`] executes flow runs; without one, a flow
+//! runs on a fresh engine in memory.
+//!
+//! # Features
+//! - `logs` (default): [`LogLayer`], which attaches what any crate logs to the task run that
+//!   logged it.
+//! - `progress` (default): `Progress`, a display of what runs.
+//! - `testing`: `TestEngine`, stubs, virtual time. For dev-dependencies.
+
+mod attempt;
+mod body;
+mod call;
+mod completion;
+mod compute;
+mod context;
+mod data_file;
+mod definition;
+mod detail;
+mod driver;
+mod engine;
+mod error;
+mod event;
+mod faults;
+mod flow;
+mod flow_call;
+mod group;
+mod handle;
+mod hook;
+mod id;
+mod inbox;
+mod input;
+mod limit;
+mod logs;
+mod map;
+mod node;
+mod policy;
+mod register;
+pub mod report;
+mod resource;
+mod scope;
+mod state;
+mod stop;
+mod sync;
+mod task_run;
+#[cfg(feature = "testing")]
+pub mod testing;
+
+pub use crate::call::{PlainResult, Storable};
+pub use crate::context::{CancelToken, FlowContext, TaskContext, finally, spawn};
+pub use crate::data_file::DataFile;
+pub use crate::definition::{Definition, FlowDefinition, HookOn, Kind, WhenFull};
+pub use crate::engine::{DrainReport, Engine, EngineBuilder};
+pub use crate::error::{
+    BoxError, CancelReason, FlowError, FlowErrorKind, TaskError, TaskErrorKind,
+};
+pub use crate::event::{Event, EventKind, Events, Received, TaskRunRef};
+pub use crate::faults::{InjectedFault, Stub};
+pub use crate::flow_call::{FlowCall, FlowFuture, FlowRun};
+pub use crate::group::{group, loop_until, retry_scope};
+pub use crate::hook::HookEvent;
+pub use crate::id::{FlowRunId, InvalidFlowRunId};
+pub use crate::input::{ByRef, ByValue, Input, Passing};
+pub use crate::limit::{Limit, LimitStatus};
+#[cfg(feature = "logs")]
+pub use crate::logs::LogLayer;
+pub use crate::map::{Map, MapSource, Tolerance, map, map_product, map_stream, map_zip};
+pub use crate::policy::failure_mode::FailureMode;
+pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
+pub use crate::policy::timeout::{Clock, OnTimeout};
+pub use crate::register::{RegisteredFlow, RegisteredTask, flows, tasks};
+pub use crate::report::RunReport;
+pub use crate::resource::Resource;
+pub use crate::state::{IllegalStateChange, State, StateChange, StateKind};
+pub use crate::task_run::{Outcome, TaskRun, Tracked};
+pub use futures_util::future::BoxFuture;
+
+#[doc = include_str!("../../orch-macros/docs/flow.md")]
+pub use orch_macros::flow;
+#[doc = include_str!("../../orch-macros/docs/task.md")]
+pub use orch_macros::task;
+#[doc = include_str!("../../orch-macros/docs/test.md")]
+#[cfg(feature = "testing")]
+pub use orch_macros::test;
+
+/// What nearly every flow uses.
+pub mod prelude {
+    pub use crate::{
+        DataFile, Engine, FlowCall, FlowContext, FlowError, FlowRun, Input, Outcome, Resource,
+        TaskContext, TaskError, TaskRun, Tolerance, Tracked, flow, map, task,
+    };
+}
+
+/// What the macros expand to. Not for direct use: it changes with the macros.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::__register_flow as register_flow;
+    pub use crate::__register_task as register_task;
+    pub use crate::BoxError;
+    pub use crate::FailureMode;
+    pub use crate::body::{AsyncTask, SyncTask, Task};
+    pub use crate::call::{
+        Bound, CallOptions, Cloned, ErrorProbe, NoClassify, NotResult, NotStorable, ResultProbe,
+        StorableProbe, TaskResult, assert_storable, set_retries, settle, settle_flow, submit_async,
+        submit_blocking, submit_inline,
+    };
+    pub use crate::definition::{
+        CacheOption, Definition, FlowDefinition, HookOn, KeyPart, Kind, LimitUse, Parameter,
+        ParameterPassing, WhenFull,
+    };
+    pub use crate::error::Failure;
+    pub use crate::faults::{stub, stub_async};
+    pub use crate::flow_call::{FlowFunction as Flow, flow_call, flow_call_retryable};
+    pub use crate::input::{Owned, Shared};
+    pub use crate::policy::retry::Backoff;
+    pub use crate::policy::timeout::OnTimeout;
+    pub use crate::register::{RegisteredFlow, RegisteredTask};
+    pub use crate::resource::resource;
+    #[cfg(feature = "testing")]
+    pub use crate::testing::run_test;
+    pub use inventory;
+
+    /// Returns the context of the running task.
+    pub fn task_context() -> crate::TaskContext {
+        crate::TaskContext::current()
+    }
+
+    /// Returns the context of the current flow run.
+    pub fn flow_context() -> crate::FlowContext {
+        crate::FlowContext::current()
+    }
+}
+
+/// Registers a task under its name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register_task {
+    ($task:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::__private::RegisteredTask::new::<$task>()
+        }
+    };
+}
+
+/// Registers a flow under its name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register_flow {
+    ($flow:ty) => {
+        $crate::__private::inventory::submit! {
+            $crate::__private::RegisteredFlow::new::<$flow>()
+        }
+    };
+}

@@ -1,0 +1,465 @@
+//! Concurrency and rate limits: named, weighted, taken in order, given back by a guard.
+//!
+//! A task run takes all of its limits at once or none of them. Those that wait for a limit stand
+//! in its line in the order of their priority and then of their coming; who wants several stands
+//! in several lines and goes when it is first in all of them and all have room. The one that came
+//! first of all is first in each of its lines, so the lines cannot block each other.
+
+use std::collections::{BTreeMap, HashMap};
+use std::fmt;
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use tokio::time::{Instant, Sleep};
+
+use crate::definition::LimitUse;
+
+/// How much may go on at once, and how often something may start.
+///
+/// ```
+/// use std::time::Duration;
+/// use orch_core::{Engine, Limit};
+///
+/// let engine = Engine::builder()
+///     .limit("training", 2)
+///     .limit("api", Limit::per(10, Duration::from_secs(1)).burst(5))
+///     .build();
+/// # drop(engine);
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Limit {
+    slots: Option<u32>,
+    rate: Option<Rate>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Rate {
+    /// The time that one start costs.
+    interval: Duration,
+    /// How many starts may come at once after a pause.
+    burst: u32,
+}
+
+impl Limit {
+    /// At most this many slots at once. `0` pauses: what takes the limit waits until it is raised.
+    pub const fn slots(slots: u32) -> Self {
+        Self { slots: Some(slots), rate: None }
+    }
+
+    /// At most `starts` starts in each `period`, evenly spread. A task run that takes the limit
+    /// with weight `w` counts as `w` starts.
+    ///
+    /// # Panics
+    /// If `starts` is zero.
+    pub fn per(starts: u32, period: Duration) -> Self {
+        assert!(starts > 0, "a rate limit allows at least one start per period");
+        Self { slots: None, rate: Some(Rate { interval: period / starts, burst: 1 }) }
+    }
+
+    /// Lets this many starts of a rate limit come at once after a pause. Default: 1.
+    pub const fn burst(mut self, starts: u32) -> Self {
+        if let Some(rate) = &mut self.rate {
+            rate.burst = if starts == 0 { 1 } else { starts };
+        }
+        self
+    }
+
+    /// Limits how many run at once as well.
+    pub const fn and_slots(mut self, slots: u32) -> Self {
+        self.slots = Some(slots);
+        self
+    }
+}
+
+impl From<u32> for Limit {
+    fn from(slots: u32) -> Self {
+        Self::slots(slots)
+    }
+}
+
+/// How a limit stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct LimitStatus {
+    /// The limit's name.
+    pub name: String,
+    /// How many slots it has, if it limits slots.
+    pub slots: Option<u32>,
+    /// How many slots are taken.
+    pub taken: u32,
+    /// How many wait for it.
+    pub waiting: usize,
+}
+
+/// A use of a limit that can never be granted.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("it takes {weight} slots of the limit `{name}`, which has {slots}")]
+pub(crate) struct LimitError {
+    name: String,
+    weight: u32,
+    slots: u32,
+}
+
+/// All limits of an engine.
+#[derive(Clone, Default)]
+pub(crate) struct Limits(Arc<Mutex<Table>>);
+
+#[derive(Default)]
+struct Table {
+    limits: HashMap<String, Line>,
+    waiting: HashMap<Place, Waiting>,
+    arrivals: u64,
+}
+
+/// A place in the lines: higher priority first, then first come first served.
+type Place = (std::cmp::Reverse<i32>, u64);
+
+struct Line {
+    limit: Limit,
+    taken: u32,
+    /// When the next start is due, if starts come evenly.
+    next_start: Option<Instant>,
+    places: BTreeMap<Place, u32>,
+}
+
+struct Waiting {
+    uses: Arc<[LimitUse]>,
+    is_start: bool,
+    is_granted: bool,
+    /// When to look again, because of a rate.
+    due: Option<Instant>,
+    waker: Option<Waker>,
+}
+
+impl Limits {
+    pub(crate) fn set(&self, name: String, limit: Limit) {
+        let woken = {
+            let mut table = self.lock();
+            table.limits.entry(name.clone()).or_insert_with(|| Line::new(limit)).limit = limit;
+            table.grant_from(&name)
+        };
+        wake(woken);
+    }
+
+    pub(crate) fn status(&self) -> Vec<LimitStatus> {
+        let table = self.lock();
+        let mut all: Vec<LimitStatus> = table
+            .limits
+            .iter()
+            .map(|(name, line)| LimitStatus {
+                name: name.clone(),
+                slots: line.limit.slots,
+                taken: line.taken,
+                waiting: line.places.len(),
+            })
+            .collect();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        all
+    }
+
+    /// Waits for room in all of these limits. Names that the engine does not know do not limit.
+    pub(crate) fn acquire(&self, uses: &[LimitUse], priority: i32) -> Acquire {
+        Acquire {
+            limits: self.clone(),
+            uses: merged(uses),
+            priority,
+            is_start: true,
+            place: None,
+            timer: None,
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Table> {
+        // No code of the user's runs under this lock, and no step leaves it half changed.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// One entry per name: two uses of one limit are one of their sum.
+fn merged(uses: &[LimitUse]) -> Arc<[LimitUse]> {
+    let mut merged: Vec<LimitUse> = Vec::with_capacity(uses.len());
+    for one in uses {
+        match merged.iter_mut().find(|other| other.name == one.name) {
+            Some(other) => other.weight = other.weight.saturating_add(one.weight),
+            None => merged.push(one.clone()),
+        }
+    }
+    merged.into()
+}
+
+impl Line {
+    fn new(limit: Limit) -> Self {
+        Self { limit, taken: 0, next_start: None, places: BTreeMap::new() }
+    }
+
+    fn has_room(&self, weight: u32) -> bool {
+        match self.limit.slots {
+            // More than all there are never fits; `Acquire` reports that before it waits.
+            Some(slots) => self.taken.saturating_add(weight) <= slots,
+            None => true,
+        }
+    }
+
+    /// Returns when a start of this weight may come, if that is later than now.
+    fn due(&self, now: Instant) -> Option<Instant> {
+        let rate = self.limit.rate?;
+        let credit = rate.interval * (rate.burst - 1);
+        let due = self.next_start?.checked_sub(credit)?;
+        (due > now).then_some(due)
+    }
+
+    fn take(&mut self, weight: u32, is_start: bool, now: Instant) {
+        self.taken += weight;
+        if let Some(rate) = self.limit.rate
+            && is_start
+        {
+            let next = self.next_start.map_or(now, |next| next.max(now));
+            self.next_start = Some(next + rate.interval * weight);
+        }
+    }
+}
+
+impl Table {
+    /// Whether the one at this place may go; if only a rate keeps it, until when.
+    fn may_go(
+        &self,
+        place: &Place,
+        uses: &[LimitUse],
+        is_start: bool,
+        now: Instant,
+    ) -> Result<(), Option<Instant>> {
+        let mut due: Option<Instant> = None;
+        for one in uses {
+            let Some(line) = self.limits.get(&*one.name) else { continue };
+            let is_first = line.places.first_key_value().is_none_or(|(first, _)| first >= place);
+            if !is_first || !line.has_room(one.weight) {
+                return Err(None);
+            }
+            if is_start {
+                due = due.max(line.due(now));
+            }
+        }
+        due.map_or(Ok(()), |due| Err(Some(due)))
+    }
+
+    fn take(&mut self, place: &Place, uses: &[LimitUse], is_start: bool, now: Instant) {
+        for one in uses {
+            if let Some(line) = self.limits.get_mut(&*one.name) {
+                line.places.remove(place);
+                line.take(one.weight, is_start, now);
+            }
+        }
+    }
+
+    /// Lets those go who stand first in the line of this limit, as far as there is room, and
+    /// those behind them in their other lines. Returns whom to wake.
+    fn grant_from(&mut self, name: &str) -> Vec<Waker> {
+        let now = Instant::now();
+        let mut woken = Vec::new();
+        let mut names = vec![name.to_owned()];
+        while let Some(name) = names.pop() {
+            let first = self
+                .limits
+                .get(&name)
+                .and_then(|line| line.places.first_key_value())
+                .map(|(place, _)| *place);
+            let Some(place) = first else { continue };
+            let Some(waiting) = self.waiting.get(&place) else { continue };
+            let (uses, is_start) = (Arc::clone(&waiting.uses), waiting.is_start);
+            let due = match self.may_go(&place, &uses, is_start, now) {
+                Ok(()) => {
+                    self.take(&place, &uses, is_start, now);
+                    // The next in each of its lines may be first now.
+                    names.extend(uses.iter().map(|one| one.name.clone().into_owned()));
+                    None
+                }
+                Err(Some(due)) => Some(due),
+                Err(None) => continue,
+            };
+            if let Some(waiting) = self.waiting.get_mut(&place) {
+                waiting.is_granted = due.is_none();
+                waiting.due = due;
+                woken.extend(waiting.waker.take());
+            }
+        }
+        woken
+    }
+
+    fn give_back(&mut self, uses: &[LimitUse]) -> Vec<Waker> {
+        for one in uses {
+            if let Some(line) = self.limits.get_mut(&*one.name) {
+                line.taken = line.taken.saturating_sub(one.weight);
+            }
+        }
+        uses.iter().flat_map(|one| self.grant_from(&one.name)).collect()
+    }
+}
+
+fn wake(wakers: Vec<Waker>) {
+    for waker in wakers {
+        waker.wake();
+    }
+}
+
+/// Waits for room in several limits.
+pub(crate) struct Acquire {
+    limits: Limits,
+    uses: Arc<[LimitUse]>,
+    priority: i32,
+    /// Taking lent slots back is no start: rates do not count it.
+    is_start: bool,
+    place: Option<Place>,
+    timer: Option<Pin<Box<Sleep>>>,
+}
+
+impl Future for Acquire {
+    type Output = Result<Held, LimitError>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        loop {
+            let due = {
+                let limits = this.limits.clone();
+                let mut table = limits.lock();
+                match this.step(&mut table, cx) {
+                    Poll::Ready(result) => {
+                        this.place = None;
+                        return Poll::Ready(result.map(|()| Held {
+                            limits: this.limits.clone(),
+                            uses: Arc::clone(&this.uses),
+                            priority: this.priority,
+                        }));
+                    }
+                    Poll::Pending => this
+                        .place
+                        .and_then(|place| table.waiting.get(&place))
+                        .and_then(|waiting| waiting.due),
+                }
+            };
+            let Some(due) = due else {
+                this.timer = None;
+                return Poll::Pending;
+            };
+            let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            if timer.deadline() != due {
+                timer.as_mut().reset(due);
+            }
+            std::task::ready!(timer.as_mut().poll(cx));
+        }
+    }
+}
+
+impl Acquire {
+    fn step(&mut self, table: &mut Table, cx: &Context<'_>) -> Poll<Result<(), LimitError>> {
+        let now = Instant::now();
+        let Some(place) = self.place else {
+            for one in &*self.uses {
+                let slots = table.limits.get(&*one.name).and_then(|line| line.limit.slots);
+                // Zero slots pause; they may be raised again.
+                if let Some(slots) = slots
+                    && slots > 0
+                    && one.weight > slots
+                {
+                    let name = one.name.clone().into_owned();
+                    return Poll::Ready(Err(LimitError { name, weight: one.weight, slots }));
+                }
+            }
+            table.arrivals += 1;
+            let place = (std::cmp::Reverse(self.priority), table.arrivals);
+            let due = match table.may_go(&place, &self.uses, self.is_start, now) {
+                Ok(()) => {
+                    table.take(&place, &self.uses, self.is_start, now);
+                    return Poll::Ready(Ok(()));
+                }
+                Err(due) => due,
+            };
+            for one in &*self.uses {
+                if let Some(line) = table.limits.get_mut(&*one.name) {
+                    line.places.insert(place, one.weight);
+                }
+            }
+            let uses = Arc::clone(&self.uses);
+            let waker = Some(cx.waker().clone());
+            table.waiting.insert(place, Waiting { uses, is_start: self.is_start, is_granted: false, due, waker });
+            self.place = Some(place);
+            return Poll::Pending;
+        };
+        let is_granted =
+            table.waiting.get(&place).is_none_or(|waiting| waiting.is_granted);
+        if is_granted {
+            table.waiting.remove(&place);
+            return Poll::Ready(Ok(()));
+        }
+        match table.may_go(&place, &self.uses, self.is_start, now) {
+            Ok(()) => {
+                table.take(&place, &self.uses, self.is_start, now);
+                table.waiting.remove(&place);
+                // With a rate, the next one learns here when it is due.
+                let woken: Vec<Waker> =
+                    self.uses.iter().flat_map(|one| table.grant_from(&one.name)).collect();
+                wake(woken);
+                Poll::Ready(Ok(()))
+            }
+            Err(due) => {
+                if let Some(waiting) = table.waiting.get_mut(&place) {
+                    waiting.due = due;
+                    waiting.waker = Some(cx.waker().clone());
+                }
+                Poll::Pending
+            }
+        }
+    }
+}
+
+impl Drop for Acquire {
+    /// Leaves the lines; what was granted and not yet seen is given back.
+    fn drop(&mut self) {
+        let Some(place) = self.place.take() else { return };
+        let woken = {
+            let mut table = self.limits.lock();
+            let is_granted = table.waiting.remove(&place).is_some_and(|waiting| waiting.is_granted);
+            if is_granted {
+                table.give_back(&self.uses)
+            } else {
+                for one in &*self.uses {
+                    if let Some(line) = table.limits.get_mut(&*one.name) {
+                        line.places.remove(&place);
+                    }
+                }
+                self.uses.iter().flat_map(|one| table.grant_from(&one.name)).collect()
+            }
+        };
+        wake(woken);
+    }
+}
+
+/// Slots that are taken, until this is dropped.
+pub(crate) struct Held {
+    limits: Limits,
+    uses: Arc<[LimitUse]>,
+    priority: i32,
+}
+
+impl Held {
+    /// Waits for the same slots once more, after they were lent.
+    pub(crate) fn again(&self) -> Acquire {
+        let mut again = self.limits.acquire(&self.uses, self.priority);
+        again.is_start = false;
+        again
+    }
+}
+
+impl Drop for Held {
+    fn drop(&mut self) {
+        let woken = self.limits.lock().give_back(&self.uses);
+        wake(woken);
+    }
+}
+
+impl fmt::Debug for Held {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Held").field("uses", &self.uses).finish_non_exhaustive()
+    }
+}

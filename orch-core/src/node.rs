@@ -1,0 +1,453 @@
+//! A task run inside the engine: one allocation that holds its place in the graph, its inputs
+//! until it runs, and its result afterwards.
+//!
+//! Types end here. A [`Node`] knows the types of its inputs and its result; everything that moves
+//! nodes about sees [`AnyNode`], and everything that reads a result sees [`Output`].
+
+use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, OnceLock};
+use std::task::{Context, Waker};
+use std::time::Duration;
+
+use crate::body::{Body, Slot, Started};
+use crate::completion::{Completion, Countdown, Ticket};
+use crate::definition::Definition;
+use crate::detail::Detail;
+use crate::error::{TaskError, TaskErrorKind};
+use crate::flow::Flow;
+use crate::inbox::Inbox;
+use crate::input::Arguments;
+use crate::report::{EdgeKind, NodeKind};
+use crate::scope::Scope;
+use crate::state::{IllegalStateChange, State, StateChange};
+
+/// What every node has, whatever its types.
+pub(crate) struct Header {
+    pub(crate) flow: Arc<Flow>,
+    pub(crate) definition: &'static Definition,
+    /// What the node was submitted under: a task run, a map, a group; `None` for the flow body.
+    pub(crate) scope: Option<Arc<Scope>>,
+    /// Position in the order of submission within the flow run.
+    pub(crate) index: u32,
+    state: AtomicU8,
+    flags: AtomicU8,
+    pub(crate) kind: NodeKind,
+    attempts: AtomicU32,
+    /// Handles in the program, and consumers that will look at a failure.
+    interest: AtomicU32,
+    pub(crate) countdown: Countdown,
+    pub(crate) completion: Completion<Waiter>,
+    ready_at: AtomicU64,
+    started_at: AtomicU64,
+    /// What most nodes never need.
+    detail: OnceLock<Box<Detail>>,
+}
+
+/// Somebody who waits for a node to end.
+pub(crate) enum Waiter {
+    /// A node that uses its result, its order or its outcome.
+    Node { node: Arc<dyn AnyNode>, edge: EdgeKind },
+    /// A future that awaits a handle.
+    Waker(Waker),
+    /// A map that collects its items.
+    Inbox { inbox: Arc<Inbox>, key: u64 },
+}
+
+const OBSERVED: u8 = 1;
+const ALLOW_FAILURE: u8 = 2;
+const ENDING: u8 = 4;
+const CANCEL: u8 = 8;
+const ABORT: u8 = 16;
+
+impl Header {
+    pub(crate) fn new(
+        flow: Arc<Flow>,
+        definition: &'static Definition,
+        kind: NodeKind,
+        scope: Option<Arc<Scope>>,
+        index: u32,
+    ) -> Self {
+        Self {
+            flow,
+            definition,
+            scope,
+            index,
+            state: AtomicU8::new(State::Pending as u8),
+            flags: AtomicU8::new(if definition.allow_failure { ALLOW_FAILURE } else { 0 }),
+            kind,
+            attempts: AtomicU32::new(0),
+            interest: AtomicU32::new(0),
+            countdown: Countdown::new(),
+            completion: Completion::new(),
+            ready_at: AtomicU64::new(0),
+            started_at: AtomicU64::new(0),
+            detail: OnceLock::new(),
+        }
+    }
+
+    /// Returns the state. `Acquire`: whoever sees a final state also sees the result.
+    pub(crate) fn state(&self) -> State {
+        State::from_u8(self.state.load(Ordering::Acquire))
+    }
+
+    /// Makes a change of state: the only place where a task run's state is written.
+    pub(crate) fn change(&self, change: StateChange) -> Result<State, IllegalStateChange> {
+        let mut from = self.state.load(Ordering::Relaxed);
+        loop {
+            let to = State::from_u8(from).after(change)?;
+            match self.state.compare_exchange_weak(
+                from,
+                to as u8,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return Ok(to),
+                Err(now) => from = now,
+            }
+        }
+    }
+
+    /// Ends the node in spite of an illegal change, which only a bug of this crate can ask for.
+    pub(crate) fn force_final(&self) -> State {
+        self.state.store(State::Crashed as u8, Ordering::Release);
+        State::Crashed
+    }
+
+    /// Claims the right to end the node. Exactly one caller gets it.
+    pub(crate) fn claim_end(&self) -> bool {
+        self.flags.fetch_or(ENDING, Ordering::AcqRel) & ENDING == 0
+    }
+
+    pub(crate) fn is_observed(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & (OBSERVED | ALLOW_FAILURE) != 0
+    }
+
+    pub(crate) fn set_allow_failure(&self) {
+        self.flags.fetch_or(ALLOW_FAILURE, Ordering::AcqRel);
+    }
+
+    pub(crate) fn ask_to_cancel(&self) {
+        self.flags.fetch_or(CANCEL, Ordering::AcqRel);
+    }
+
+    pub(crate) fn ask_to_abort(&self) {
+        self.flags.fetch_or(CANCEL | ABORT, Ordering::AcqRel);
+    }
+
+    pub(crate) fn is_asked_to_cancel(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & CANCEL != 0
+    }
+
+    pub(crate) fn is_asked_to_abort(&self) -> bool {
+        self.flags.load(Ordering::Acquire) & ABORT != 0
+    }
+
+    pub(crate) fn attempts(&self) -> u32 {
+        self.attempts.load(Ordering::Relaxed)
+    }
+
+    /// Notes that an attempt starts; returns its number, from 1.
+    pub(crate) fn start_attempt(&self, now: u64) -> u32 {
+        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
+        if attempt == 1 {
+            self.started_at.store(now, Ordering::Relaxed);
+        } else {
+            self.detail_mut().last_started.store(now, Ordering::Relaxed);
+        }
+        attempt
+    }
+
+    pub(crate) fn max_attempts(&self) -> u32 {
+        let retries =
+            self.detail().and_then(|detail| detail.options.retries).unwrap_or(self.definition.retries);
+        retries.saturating_add(1)
+    }
+
+    pub(crate) fn set_ready(&self, now: u64) {
+        self.ready_at.store(now, Ordering::Relaxed);
+    }
+
+    pub(crate) fn ready_at(&self) -> u64 {
+        self.ready_at.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn started_at(&self) -> Option<u64> {
+        (self.attempts() > 0).then(|| self.started_at.load(Ordering::Relaxed))
+    }
+
+    /// When the last attempt started, if it was not the first.
+    pub(crate) fn last_started(&self) -> Option<Duration> {
+        let detail = self.detail().filter(|_| self.attempts() > 1)?;
+        Some(Duration::from_nanos(detail.last_started.load(Ordering::Relaxed)))
+    }
+
+    /// Returns what most nodes never need, if this one did.
+    pub(crate) fn detail(&self) -> Option<&Detail> {
+        self.detail.get().map(|detail| &**detail)
+    }
+
+    /// The same, made if it was not there.
+    pub(crate) fn detail_mut(&self) -> &Detail {
+        self.detail.get_or_init(Box::default)
+    }
+
+    /// Sets it before anybody else can see the node.
+    pub(crate) fn set_detail(&mut self, detail: Box<Detail>) {
+        self.detail = OnceLock::from(detail);
+    }
+
+    /// Returns the name of the task run.
+    pub(crate) fn name(&self) -> &str {
+        self.detail().and_then(|detail| detail.name.get()).map_or(self.definition.name, |name| name)
+    }
+
+    /// Returns why the node ended without a result.
+    pub(crate) fn error(&self) -> Option<&TaskError> {
+        self.detail().and_then(|detail| detail.error.get())
+    }
+
+    /// Words an ending of this node.
+    pub(crate) fn make_error(&self, kind: TaskErrorKind) -> TaskError {
+        TaskError::new(
+            self.name().to_owned(),
+            self.flow.name().to_owned(),
+            self.attempts(),
+            self.max_attempts(),
+            kind,
+        )
+    }
+
+    pub(crate) fn has_interest(&self) -> bool {
+        self.interest.load(Ordering::Acquire) != 0
+    }
+
+    pub(crate) fn add_interest(&self) {
+        self.interest.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Gives up one interest. When it was the last, a failure of this node, or of what it was
+    /// skipped for, can no longer be looked at.
+    pub(crate) fn release_interest(&self) {
+        if self.interest.fetch_sub(1, Ordering::AcqRel) != 1 {
+            return;
+        }
+        // Most nodes completed, or have no detail: nothing hangs on them.
+        if self.detail.get().is_some() {
+            self.interest_lost();
+        }
+    }
+
+    #[cold]
+    fn interest_lost(&self) {
+        let mut worklist = self.take_ancestors();
+        self.check_out_of_reach();
+        // A loop and not a recursion: a chain of skipped nodes may be a million long.
+        while let Some(ancestor) = worklist.pop() {
+            let header = ancestor.header();
+            if header.interest.fetch_sub(1, Ordering::AcqRel) == 1 {
+                worklist.append(&mut header.take_ancestors());
+                header.check_out_of_reach();
+            }
+        }
+    }
+
+    fn take_ancestors(&self) -> Vec<Arc<dyn AnyNode>> {
+        self.detail().map_or_else(Vec::new, |detail| std::mem::take(&mut *detail.ancestors()))
+    }
+
+    /// Tells the flow run when this node failed and nothing is left that could look at it.
+    pub(crate) fn check_out_of_reach(&self) {
+        if self.state().is_failure() && !self.is_observed() && !self.has_interest() {
+            self.flow.failure_out_of_reach(self);
+        }
+    }
+
+    /// Notes that the program looked at how this node ended; for a skipped one that goes for each
+    /// failure among its ancestors, also later ones.
+    pub(crate) fn observe(&self) {
+        if self.flags.fetch_or(OBSERVED, Ordering::AcqRel) & OBSERVED != 0 {
+            return;
+        }
+        let mut worklist = self.ancestors();
+        while let Some(ancestor) = worklist.pop() {
+            let header = ancestor.header();
+            if header.flags.fetch_or(OBSERVED, Ordering::AcqRel) & OBSERVED == 0 {
+                worklist.append(&mut header.ancestors());
+            }
+        }
+    }
+
+    fn ancestors(&self) -> Vec<Arc<dyn AnyNode>> {
+        self.detail().map_or_else(Vec::new, |detail| detail.ancestors().clone())
+    }
+
+    /// Keeps an interest in what this skipped node was skipped for, as long as there is one in
+    /// the node itself.
+    pub(crate) fn adopt_ancestors(&self, ancestors: Vec<Arc<dyn AnyNode>>) {
+        if ancestors.is_empty() {
+            return;
+        }
+        for ancestor in &ancestors {
+            ancestor.header().add_interest();
+        }
+        let is_observed = self.flags.load(Ordering::Acquire) & OBSERVED != 0;
+        if is_observed {
+            for ancestor in &ancestors {
+                ancestor.header().observe();
+            }
+        }
+        self.detail_mut().ancestors().extend(ancestors);
+        if !self.has_interest() {
+            self.interest_lost();
+        }
+    }
+
+    pub(crate) fn priority(&self) -> i32 {
+        self.detail()
+            .and_then(|detail| detail.options.priority)
+            .unwrap_or(self.definition.priority)
+    }
+
+    /// Whether it belongs to a map, which counts its items and does not list them.
+    pub(crate) fn is_item(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.items.is_some())
+    }
+
+    /// Registers a future to be woken at the end. Returns whether there is something to wait for.
+    pub(crate) fn poll_end(&self, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> bool {
+        if self.state().is_final() {
+            return false;
+        }
+        match *ticket {
+            Some(ticket) => self.completion.update(ticket, |waiter| {
+                if let Waiter::Waker(waker) = waiter {
+                    waker.clone_from(cx.waker());
+                }
+            }),
+            None => {
+                let waiter = Waiter::Waker(cx.waker().clone());
+                *ticket = self.completion.subscribe(waiter).ok();
+                ticket.is_some()
+            }
+        }
+    }
+
+    pub(crate) fn withdraw(&self, ticket: Ticket) {
+        drop(self.completion.withdraw(ticket));
+    }
+}
+
+/// A node without its types.
+pub(crate) trait AnyNode: Send + Sync {
+    /// What every node has.
+    fn header(&self) -> &Header;
+
+    /// Starts the body: puts its future into the slot, or runs it at once, or hands it on.
+    #[doc(hidden)]
+    fn start(self: Arc<Self>, slot: &mut Slot) -> Started;
+
+    /// Visits the upstream nodes of inputs that have not been taken yet.
+    #[doc(hidden)]
+    fn visit_inputs(&self, visit: &mut dyn FnMut(Upstream<'_>));
+
+    /// Drops the inputs of a node that will not run.
+    #[doc(hidden)]
+    fn clear_inputs(&self);
+}
+
+/// An upstream node, as an argument shows it.
+pub struct Upstream<'a> {
+    pub(crate) header: &'a Header,
+    pub(crate) edge: EdgeKind,
+    pub(crate) node: &'a dyn Fn() -> Arc<dyn AnyNode>,
+}
+
+/// Where a result of type `T` comes from: a node, a part of one, or a plain value.
+pub(crate) trait Output<T>: Send + Sync {
+    /// Returns the result, once and if there is one.
+    fn value(&self) -> Option<&T>;
+
+    /// Moves the result out, if it can be moved.
+    fn take(&mut self) -> Option<T>;
+
+    /// Returns the header of the node behind it, if there is a node.
+    fn header(&self) -> Option<&Header>;
+
+    /// Returns the node behind it.
+    fn node(self: Arc<Self>) -> Option<Arc<dyn AnyNode>>;
+}
+
+/// A task run with its types.
+pub(crate) struct Node<B: Body> {
+    pub(crate) header: Header,
+    inputs: Mutex<Option<B::Args>>,
+    /// Copies the inputs for one more attempt.
+    pub(crate) again: Option<fn(&B::Args) -> B::Args>,
+    result: OnceLock<B::Output>,
+}
+
+impl<B: Body> Node<B> {
+    pub(crate) fn new(
+        header: Header,
+        inputs: B::Args,
+        again: Option<fn(&B::Args) -> B::Args>,
+    ) -> Self {
+        Self { header, inputs: Mutex::new(Some(inputs)), again, result: OnceLock::new() }
+    }
+
+    /// Takes the inputs for the body. `None` when the node was cleared meanwhile.
+    pub(crate) fn take_inputs(&self) -> Option<B::Args> {
+        self.lock_inputs().take()
+    }
+
+    /// Keeps the result, for whoever sees the completed state.
+    pub(crate) fn keep(&self, result: B::Output) {
+        // A second result can only come from an attempt that was abandoned: it is dropped.
+        drop(self.result.set(result));
+    }
+
+    pub(crate) fn lock_inputs(&self) -> std::sync::MutexGuard<'_, Option<B::Args>> {
+        // Arguments are only moved under this lock, or visited, and neither panics.
+        self.inputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+}
+
+impl<B: Body> AnyNode for Node<B> {
+    fn header(&self) -> &Header {
+        &self.header
+    }
+
+    fn start(self: Arc<Self>, slot: &mut Slot) -> Started {
+        B::start(self, slot)
+    }
+
+    fn visit_inputs(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
+        if let Some(inputs) = &*self.lock_inputs() {
+            inputs.visit(visit);
+        }
+    }
+
+    fn clear_inputs(&self) {
+        // The guard is gone before the inputs are dropped: that may run code of the user's types.
+        let inputs = self.lock_inputs().take();
+        drop(inputs);
+    }
+}
+
+impl<B: Body> Output<B::Output> for Node<B> {
+    fn value(&self) -> Option<&B::Output> {
+        if self.header.state().is_success() { self.result.get() } else { None }
+    }
+
+    fn take(&mut self) -> Option<B::Output> {
+        if self.header.state().is_success() { self.result.take() } else { None }
+    }
+
+    fn header(&self) -> Option<&Header> {
+        Some(&self.header)
+    }
+
+    fn node(self: Arc<Self>) -> Option<Arc<dyn AnyNode>> {
+        Some(self)
+    }
+}

@@ -1,0 +1,314 @@
+//! The report of a flow run: its graph, its timeline and its critical path.
+//!
+//! A report is plain data. Everything here and below works on it alone, so a report that was read
+//! back from JSON renders like the one it was written from.
+//!
+//! | Module | Gives |
+//! |---|---|
+//! | `critical_path` | what decided when the flow run ended, slack, predictions |
+//! | `graph`, `timing` | the recorded graph as arrays, and the one that can be timed again |
+//! | `view` | the part of the graph that is drawn: groups folded, large graphs aggregated |
+//! | `layout`, `graph_svg`, `dot`, `mermaid` | pictures of the graph |
+//! | `timeline_svg` | a picture of the time |
+//! | `table` | text for a terminal |
+//! | `json`, `write` | files |
+//! | `human`, `counts`, `escape` | words and numbers, task runs by state, user text made safe |
+//! | `svg`, `theme` | what pictures have in common: legend and heading, colours of states |
+
+mod counts;
+mod critical_path;
+mod dot;
+mod error;
+mod escape;
+mod graph;
+mod graph_svg;
+pub(crate) mod human;
+mod json;
+mod layout;
+mod mermaid;
+mod svg;
+mod table;
+mod theme;
+mod timeline_svg;
+mod timing;
+mod view;
+mod write;
+
+#[cfg(test)]
+pub(crate) mod testing;
+
+use std::time::Duration;
+
+use serde::{Deserialize, Serialize};
+
+use crate::state::State;
+
+pub use self::critical_path::{CriticalPath, CriticalStep};
+pub use self::error::ReportError;
+
+/// All that is known of one flow run, at the moment the report was made.
+///
+/// Times are offsets from the start of the flow run.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct RunReport {
+    /// The id of the flow run.
+    pub flow_run: String,
+    /// The name of the flow.
+    pub flow: String,
+    /// The name of this flow run.
+    pub name: String,
+    /// The tags of the flow and of this run.
+    #[serde(default)]
+    pub tags: Vec<String>,
+    /// Where the flow run stands.
+    pub state: State,
+    /// Why it did not complete.
+    pub error: Option<ErrorReport>,
+    /// When it started, in milliseconds since the Unix epoch.
+    pub started_at_unix_ms: u64,
+    /// How long it took, or has taken so far.
+    #[serde(with = "seconds")]
+    pub duration: Duration,
+    /// The seed of the run's randomness (retry jitter, `TaskContext::rng`).
+    pub seed: u64,
+    /// Each recorded task run, in the order of submission.
+    pub task_runs: Vec<TaskRunReport>,
+    /// Each recorded edge.
+    pub edges: Vec<EdgeReport>,
+    /// Task runs beyond the recording limit, which are only counted, by task.
+    pub unrecorded: Vec<TaskCounts>,
+    /// What was logged while the flow body itself ran.
+    pub logs: Vec<LogReport>,
+    /// Log records that did not fit the bounded buffers.
+    pub logs_dropped: u64,
+}
+
+/// One task run of a [`RunReport`].
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TaskRunReport {
+    /// Position in the order of submission; what edges refer to.
+    pub index: u32,
+    /// The name of this task run: the task's, or what its name template gave.
+    pub name: String,
+    /// The name of the task.
+    pub task: String,
+    /// What kind of node it is.
+    pub kind: NodeKind,
+    /// The task run, map or subflow during which it was submitted.
+    pub parent: Option<u32>,
+    /// Where it stands.
+    pub state: State,
+    /// Attempts started.
+    pub attempts: u32,
+    /// Attempts that failed before the last one ended.
+    pub failed_attempts: Vec<AttemptReport>,
+    /// When it was submitted.
+    #[serde(with = "seconds")]
+    pub submitted: Duration,
+    /// When its last input was there.
+    #[serde(with = "optional_seconds")]
+    pub ready: Option<Duration>,
+    /// When its first attempt started.
+    #[serde(with = "optional_seconds")]
+    pub started: Option<Duration>,
+    /// When its last attempt started, if that was not the first one.
+    #[serde(with = "optional_seconds", default)]
+    pub last_started: Option<Duration>,
+    /// When it ended.
+    #[serde(with = "optional_seconds")]
+    pub ended: Option<Duration>,
+    /// Why it did not complete.
+    pub error: Option<ErrorReport>,
+    /// Whether a failure of it was seen by the program.
+    pub failure_observed: bool,
+    /// The tags of the task and of this call.
+    pub tags: Vec<String>,
+    /// The function's fingerprint, in hexadecimal.
+    pub fingerprint: String,
+    /// Where the task is defined: `file:line`.
+    pub source: String,
+    /// For a map: its items by state.
+    pub items: Option<TaskCounts>,
+    /// What was logged during it.
+    pub logs: Vec<LogReport>,
+}
+
+/// What kind of node a [`TaskRunReport`] is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum NodeKind {
+    /// A run of a task.
+    Task,
+    /// A map over items, which are counted and not listed.
+    Map,
+    /// A flow called from the flow.
+    Subflow,
+    /// A cleanup that `finally` registered.
+    Finally,
+    /// A retry scope or another group of task runs.
+    Group,
+}
+
+/// One attempt that failed.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct AttemptReport {
+    /// Its number, from 1.
+    pub attempt: u32,
+    /// When it started.
+    #[serde(with = "seconds")]
+    pub started: Duration,
+    /// When it ended.
+    #[serde(with = "seconds")]
+    pub ended: Duration,
+    /// How it failed.
+    pub error: ErrorReport,
+}
+
+/// An error as a report shows it.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ErrorReport {
+    /// What happened, in one line.
+    pub message: String,
+    /// The causes, outermost first.
+    pub causes: Vec<String>,
+}
+
+/// An edge of the graph: `to` used `from`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct EdgeReport {
+    /// The index of the upstream task run.
+    pub from: u32,
+    /// The index of the downstream task run.
+    pub to: u32,
+    /// What the edge carries.
+    pub kind: EdgeKind,
+}
+
+/// What an edge carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum EdgeKind {
+    /// The result is an argument.
+    Data,
+    /// Only the order: `after`.
+    Order,
+    /// The outcome, failure included: an `Outcome` parameter or `or_else`.
+    Catch,
+}
+
+/// How many task runs of one task ended in which state.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct TaskCounts {
+    /// The name of the task.
+    pub task: String,
+    /// Task runs that completed (cached and reused ones included).
+    pub completed: u64,
+    /// Task runs that failed, timed out or crashed.
+    pub failed: u64,
+    /// Task runs that were cancelled or skipped.
+    pub cancelled: u64,
+}
+
+/// One log record.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct LogReport {
+    /// When.
+    #[serde(with = "seconds")]
+    pub at: Duration,
+    /// `ERROR`, `WARN`, `INFO`, `DEBUG` or `TRACE`.
+    pub level: String,
+    /// The module or crate that logged.
+    pub target: String,
+    /// The message and the fields.
+    pub message: String,
+}
+
+impl TaskRunReport {
+    /// Returns how long it waited between its last input and its first attempt.
+    pub fn queue_time(&self) -> Duration {
+        let end = self.started.or(self.ended);
+        match (self.ready, end) {
+            (Some(ready), Some(end)) => end.saturating_sub(ready),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Returns how long it ran, waits between attempts included.
+    pub fn run_time(&self) -> Duration {
+        match (self.started, self.ended) {
+            (Some(started), Some(ended)) => ended.saturating_sub(started),
+            _ => Duration::ZERO,
+        }
+    }
+
+    /// Returns the time from its submission to its end.
+    pub fn total_time(&self) -> Duration {
+        self.ended
+            .map_or(Duration::ZERO, |ended| ended.saturating_sub(self.submitted))
+    }
+}
+
+impl TaskCounts {
+    /// Returns the number of task runs counted.
+    pub fn total(&self) -> u64 {
+        self.completed + self.failed + self.cancelled
+    }
+}
+
+/// Durations as seconds with all their digits, readable in JSON.
+mod seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_f64(duration.as_secs_f64())
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let seconds = f64::deserialize(deserializer)?;
+        Duration::try_from_secs_f64(seconds).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The same for times that may not have come yet.
+mod optional_seconds {
+    use std::time::Duration;
+
+    use serde::{Deserialize, Deserializer, Serializer};
+
+    pub(super) fn serialize<S: Serializer>(
+        duration: &Option<Duration>,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        match duration {
+            Some(duration) => serializer.serialize_some(&duration.as_secs_f64()),
+            None => serializer.serialize_none(),
+        }
+    }
+
+    pub(super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Option<Duration>, D::Error> {
+        match Option::<f64>::deserialize(deserializer)? {
+            Some(seconds) => Duration::try_from_secs_f64(seconds)
+                .map(Some)
+                .map_err(serde::de::Error::custom),
+            None => Ok(None),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! What a task run was submitted under.
+
+use std::collections::HashMap;
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::definition::Definition;
+use crate::report::TaskCounts;
+use crate::stop::Stop;
+
+/// What a task run was submitted under, if not by the flow body itself: another task run, a map,
+/// a group, a cleanup.
+pub(crate) struct Scope {
+    parent: Option<Arc<Scope>>,
+    /// The node it belongs to.
+    pub(crate) node_index: u32,
+    stop: AtomicU8,
+    /// Cleanups run on when the flow run was stopped.
+    is_exempt: bool,
+    /// Inside of a map: its items are counted, not listed.
+    pub(crate) items: Option<Arc<ItemCounts>>,
+    pub(crate) seeds: Seeds,
+}
+
+/// In place of a node's index: the scope belongs to none.
+pub(crate) const NO_NODE: u32 = u32::MAX;
+
+/// The items of a map by how they ended.
+#[derive(Default)]
+pub(crate) struct ItemCounts {
+    pub(crate) completed: AtomicU64,
+    pub(crate) failed: AtomicU64,
+    pub(crate) cancelled: AtomicU64,
+}
+
+impl ItemCounts {
+    /// Counts an ended item.
+    pub(crate) fn count(&self, has_completed: bool) {
+        let counter = if has_completed { &self.completed } else { &self.failed };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn report(&self, task: &str) -> TaskCounts {
+        TaskCounts {
+            task: task.to_owned(),
+            completed: self.completed.load(Ordering::Relaxed),
+            failed: self.failed.load(Ordering::Relaxed),
+            cancelled: self.cancelled.load(Ordering::Relaxed),
+        }
+    }
+}
+
+impl Scope {
+    pub(crate) fn new(parent: Option<Arc<Scope>>, node_index: u32, seed: u64) -> Self {
+        let is_exempt = parent.as_ref().is_some_and(|parent| parent.is_exempt);
+        let items = parent.as_ref().and_then(|parent| parent.items.clone());
+        Self {
+            parent,
+            node_index,
+            stop: AtomicU8::new(Stop::None as u8),
+            is_exempt,
+            items,
+            seeds: Seeds::new(seed),
+        }
+    }
+
+    /// The scope of a map's items.
+    pub(crate) fn of_items(mut self, items: Arc<ItemCounts>) -> Self {
+        self.items = Some(items);
+        self
+    }
+
+    /// The scope of a cleanup: it runs although its flow run was stopped.
+    pub(crate) fn of_cleanups(seed: u64) -> Self {
+        Self {
+            parent: None,
+            node_index: NO_NODE,
+            stop: AtomicU8::new(Stop::None as u8),
+            is_exempt: true,
+            items: None,
+            seeds: Seeds::new(seed),
+        }
+    }
+
+    pub(crate) fn is_exempt(&self) -> bool {
+        self.is_exempt
+    }
+
+    pub(crate) fn stop(&self, stop: Stop) {
+        self.stop.fetch_max(stop as u8, Ordering::AcqRel);
+    }
+
+    /// How far this scope, or one around it, or the flow run, was stopped.
+    pub(crate) fn stopped(&self, flow: Stop) -> Stop {
+        let mut stop = Stop::None;
+        let mut scope = self;
+        loop {
+            stop = stop.max(Stop::from_u8(scope.stop.load(Ordering::Acquire)));
+            match &scope.parent {
+                Some(parent) => scope = parent,
+                None => break,
+            }
+        }
+        if self.is_exempt { stop } else { stop.max(flow) }
+    }
+
+}
+
+/// Gives each task run that asks a seed of its own, from where it stands and not from when it was
+/// submitted.
+pub(crate) struct Seeds {
+    seed: u64,
+    ordinals: Mutex<HashMap<usize, u64>>,
+}
+
+impl Seeds {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, ordinals: Mutex::default() }
+    }
+
+    /// Returns the seed for the next run of this task here.
+    pub(crate) fn next(&self, definition: &'static Definition) -> u64 {
+        let ordinal = {
+            let mut ordinals = self.ordinals.lock().unwrap_or_else(PoisonError::into_inner);
+            let ordinal = ordinals.entry(std::ptr::from_ref(definition) as usize).or_default();
+            *ordinal += 1;
+            *ordinal
+        };
+        let mut hasher = blake3::Hasher::new();
+        hasher.update(&self.seed.to_le_bytes());
+        hasher.update(&ordinal.to_le_bytes());
+        hasher.update(definition.module.as_bytes());
+        hasher.update(b"::");
+        hasher.update(definition.name.as_bytes());
+        first_u64(hasher.finalize())
+    }
+}
+
+/// Numbers from 0 up to 1 for retry jitter: the same for the same seed and attempt.
+pub(crate) fn uniform(seed: u64, salt: u64) -> f64 {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(&seed.to_le_bytes());
+    hasher.update(&salt.to_le_bytes());
+    // 53 bits: as many as an `f64` keeps.
+    (first_u64(hasher.finalize()) >> 11) as f64 / (1u64 << 53) as f64
+}
+
+fn first_u64(hash: blake3::Hash) -> u64 {
+    let mut bytes = [0; 8];
+    bytes.copy_from_slice(&hash.as_bytes()[..8]);
+    u64::from_le_bytes(bytes)
+}

@@ -1,0 +1,91 @@
+#![doc = include_str!("../README.md")]
+
+mod attr;
+mod duration;
+mod errors;
+mod expand;
+mod expand_flow;
+mod fallback;
+mod fingerprint;
+mod signature;
+mod template;
+mod validate;
+
+#[cfg(test)]
+mod tests;
+
+use proc_macro2::TokenStream;
+
+use crate::attr::{FlowArgs, TaskArgs};
+use crate::errors::Errors;
+use crate::signature::Function;
+
+/// Turns a function into a task. Documented at `orch_core::task`.
+#[proc_macro_attribute]
+pub fn task(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    task_impl(args.into(), item.into()).into()
+}
+
+/// Turns an `async fn` into a flow. Documented at `orch_core::flow`.
+#[proc_macro_attribute]
+pub fn flow(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    flow_impl(args.into(), item.into()).into()
+}
+
+/// Runs an `async fn` as a test. Documented at `orch_core::test`.
+#[proc_macro_attribute]
+pub fn test(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    test_impl(args.into(), item.into()).into()
+}
+
+/// `proc_macro2` in and out, so that unit tests can call it.
+fn task_impl(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = TaskArgs::parse(args, &mut errors);
+    let function = errors.take(syn::parse2::<Function>(item.clone()));
+    let task = function.clone().and_then(|function| {
+        validate::task(args, function, fingerprint::of(item.clone()), &mut errors)
+    });
+    match task {
+        Some(task) if errors.is_empty() => expand::task(&task),
+        Some(task) => fallback::keep_expansion(expand::task(&task), errors),
+        None => fallback::keep_function(function, item, errors),
+    }
+}
+
+fn flow_impl(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = FlowArgs::parse(args, &mut errors);
+    let function = errors.take(syn::parse2::<Function>(item.clone()));
+    let flow = function.clone().and_then(|function| {
+        validate::flow(args, function, fingerprint::of(item.clone()), &mut errors)
+    });
+    match flow {
+        Some(flow) if errors.is_empty() => expand_flow::flow(&flow),
+        Some(flow) => fallback::keep_expansion(expand_flow::flow(&flow), errors),
+        None => fallback::keep_function(function, item, errors),
+    }
+}
+
+fn test_impl(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let krate = attr::parse_test(args, &mut errors);
+    let function = errors.take(syn::parse2::<Function>(item.clone()));
+    let test = function
+        .clone()
+        .and_then(|function| validate::test(krate, function, &mut errors));
+    match test {
+        Some(test) if errors.is_empty() => expand_flow::test(&test),
+        Some(test) => fallback::keep_expansion(expand_flow::test(&test), errors),
+        None => fallback::keep_function(function, item, errors),
+    }
+}

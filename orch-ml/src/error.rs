@@ -1,0 +1,438 @@
+//! The one error type of this crate.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// Why a table, split, model or metric could not be made.
+///
+/// Row indices count from 0, without the header; lines are those of the file, counted from 1.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum MlError {
+    /// The file does not exist or the system refused to read it.
+    #[error("cannot read `{}`", path.display())]
+    ReadFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The system refused to write the file.
+    #[error("cannot write `{}`", path.display())]
+    WriteFile {
+        /// The file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// The path names a directory where a file is needed.
+    #[error("`{}` is a directory, expected a file", path.display())]
+    NotAFile {
+        /// The directory.
+        path: PathBuf,
+    },
+    /// The file has no header and no rows.
+    #[error("{table} is empty: it has no header and no rows")]
+    EmptyFile {
+        /// The file.
+        table: TableName,
+    },
+    /// A row has more or fewer cells than there are columns.
+    #[error("{table} line {line} has {found} cells, expected {expected}")]
+    RaggedRow {
+        /// The file.
+        table: TableName,
+        /// Line on which the row begins.
+        line: usize,
+        /// Number of columns.
+        expected: usize,
+        /// Number of cells in this row.
+        found: usize,
+    },
+    /// A quoted cell is still open where the file ends.
+    #[error("{table} line {line} opens a quote that is never closed")]
+    UnclosedQuote {
+        /// The file.
+        table: TableName,
+        /// Line of the opening quote.
+        line: usize,
+    },
+    /// A cell that is not UTF-8.
+    #[error("{table} line {line}, column `{column}`: `{value}` is not UTF-8")]
+    InvalidUtf8 {
+        /// The file.
+        table: TableName,
+        /// Line on which the row begins.
+        line: usize,
+        /// Name of the column.
+        column: String,
+        /// The cell, with what is not UTF-8 replaced by `\u{fffd}`.
+        value: String,
+    },
+    /// Two columns have one name.
+    #[error("column `{column}` occurs twice in {table}")]
+    DuplicateColumn {
+        /// The name.
+        column: String,
+        /// The table or list it occurs in.
+        table: TableName,
+    },
+    /// Columns of one table differ in length.
+    #[error("column `{column}` has {found} rows, the columns before it have {expected}")]
+    UnevenColumns {
+        /// The column that differs.
+        column: String,
+        /// Rows of the others.
+        expected: usize,
+        /// Rows of this one.
+        found: usize,
+    },
+    /// No column has this name.
+    #[error(
+        "column `{column}` is not in {table} ({}its columns: {})",
+        Nearest(column, columns),
+        Names(columns)
+    )]
+    UnknownColumn {
+        /// The name that was asked for.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// The names that exist.
+        columns: Vec<String>,
+    },
+    /// Numbers are needed, the column holds text.
+    #[error(
+        "column `{column}` of {table} holds text where numbers are needed: row {row_idx} is `{value}`"
+    )]
+    NotNumeric {
+        /// The column.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// First row that is not a number.
+        row_idx: usize,
+        /// Its value.
+        value: String,
+    },
+    /// A value is missing (absent or NaN) where one is needed.
+    #[error("column `{column}` of {table} has a missing value at row {row_idx}")]
+    MissingValue {
+        /// The column.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// First row without a value.
+        row_idx: usize,
+    },
+    /// A number is NaN or infinite where a finite one is needed.
+    #[error("column `{column}` is {value} at row {row_idx}, expected a finite number")]
+    NotFinite {
+        /// The column.
+        column: String,
+        /// First such row.
+        row_idx: usize,
+        /// The number.
+        value: f64,
+    },
+    /// A class label is neither text, nor a boolean, nor a whole number.
+    #[error("label column `{column}` is {value} at row {row_idx}, expected a whole number or text")]
+    ContinuousLabel {
+        /// The label column.
+        column: String,
+        /// First such row.
+        row_idx: usize,
+        /// The number.
+        value: f64,
+    },
+    /// The target is also listed as a feature, which would leak the answer.
+    #[error("column `{column}` is both the target and a feature")]
+    TargetIsFeature {
+        /// The column.
+        column: String,
+    },
+    /// There is no row to work on.
+    #[error("{table} has no rows")]
+    NoRows {
+        /// The table or dataset.
+        table: TableName,
+    },
+    /// There is no feature to learn from.
+    #[error("no feature columns are given, expected at least 1")]
+    NoFeatures,
+    /// Every row misses a value somewhere.
+    #[error(
+        "all {n_rows} rows of {table} have a missing value (column `{column}` alone misses {n_missing})"
+    )]
+    AllRowsIncomplete {
+        /// The table.
+        table: TableName,
+        /// Its number of rows.
+        n_rows: usize,
+        /// The column that misses most values.
+        column: String,
+        /// How many it misses.
+        n_missing: usize,
+    },
+    /// A split would leave one of its sides empty.
+    #[error(
+        "{n_rows} rows with `test_fraction` {test_fraction} leave {n_train} for training and {n_test} for testing"
+    )]
+    TooFewRows {
+        /// Rows to split.
+        n_rows: usize,
+        /// The fraction asked for.
+        test_fraction: f64,
+        /// Rows left for training.
+        n_train: usize,
+        /// Rows left for testing.
+        n_test: usize,
+    },
+    /// An option or parameter is outside its range.
+    #[error("`{name}` is {value}, expected {expected}")]
+    InvalidOption {
+        /// The option.
+        name: &'static str,
+        /// What was given.
+        value: String,
+        /// What is possible.
+        expected: &'static str,
+    },
+    /// Two things that belong together differ in length.
+    #[error("{what} has length {found}, expected {expected}")]
+    LengthMismatch {
+        /// The thing that does not fit.
+        what: &'static str,
+        /// Length needed.
+        expected: usize,
+        /// Length found.
+        found: usize,
+    },
+    /// A code points past the end of the list of names it refers to.
+    #[error("{what} {code} at row {row_idx} is out of range, expected less than {limit}")]
+    CodeOutOfRange {
+        /// The kind of code.
+        what: &'static str,
+        /// First such row.
+        row_idx: usize,
+        /// The code.
+        code: u32,
+        /// Number of names.
+        limit: usize,
+    },
+    /// Records to predict lack a feature that the model was trained on.
+    #[error(
+        "the model needs feature `{feature}`, which the records lack ({}their features: {})",
+        Nearest(feature, features),
+        Names(features)
+    )]
+    FeatureMissing {
+        /// The feature.
+        feature: String,
+        /// The features that the records have.
+        features: Vec<String>,
+    },
+    /// The numbers are too large or too small for a fit in `f64`.
+    #[error("the fit overflowed: a coefficient is not a finite number")]
+    FitOverflow,
+    /// The linear algebra underneath gave up.
+    #[error("the least-squares solution failed")]
+    FitFailed {
+        /// What it said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// Nothing out of the bag is left to score.
+    #[error("an out-of-bag score needs `bootstrap`, which is off")]
+    OutOfBagWithoutBootstrap,
+    /// The file does not begin as a model file does.
+    #[error("`{}` is not a model file", path.display())]
+    NotAModelFile {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The model file was written by a later release than this one.
+    #[error("model file `{}` has format {found}, this build reads up to {supported}", path.display())]
+    ModelFileTooNew {
+        /// The file.
+        path: PathBuf,
+        /// Its format.
+        found: u32,
+        /// The latest format that this build knows.
+        supported: u32,
+    },
+    /// The model file has fewer or more bytes than it says.
+    #[error("model file `{}` has {found} bytes, expected {expected}", path.display())]
+    ModelFileLength {
+        /// The file.
+        path: PathBuf,
+        /// Bytes according to its header.
+        expected: u64,
+        /// Bytes there are.
+        found: u64,
+    },
+    /// The bytes of the model file do not match their checksum.
+    #[error("model file `{}` is damaged: its checksum does not match", path.display())]
+    ModelFileDamaged {
+        /// The file.
+        path: PathBuf,
+    },
+    /// The checksum is right but the contents are not a model that this build understands.
+    #[error("model file `{}` does not hold a model that this build understands", path.display())]
+    ModelFileUndecodable {
+        /// The file.
+        path: PathBuf,
+        /// What the decoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A model of another kind than the one asked for.
+    #[error("the model is a {found}, expected a {expected}")]
+    WrongModelKind {
+        /// Kind asked for.
+        expected: &'static str,
+        /// Kind found.
+        found: &'static str,
+    },
+    /// The model cannot be written as bytes.
+    #[error("the model cannot be encoded")]
+    EncodeModel {
+        /// What the encoder said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+}
+
+impl MlError {
+    /// What the user can do about it; printed after the error as `help: ...`.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::ReadFile { .. } => "check that the file exists and that you may read it",
+            Self::WriteFile { .. } => "check that the folder exists, is writable and has space",
+            Self::NotAFile { .. } => "name a file in the directory",
+            Self::EmptyFile { .. } => {
+                "check how the file was written; it should have a header line"
+            }
+            Self::RaggedRow { .. } => {
+                "correct the line, or check `delimiter`; quote cells that contain it"
+            }
+            Self::UnclosedQuote { .. } => {
+                "close the quote, or double a quote that is part of the text"
+            }
+            Self::InvalidUtf8 { .. } => {
+                "convert the file to UTF-8, e.g. with `iconv -f latin1 -t utf8`"
+            }
+            Self::DuplicateColumn { .. } => {
+                "rename one of the columns, or set `has_header` to false"
+            }
+            Self::UnevenColumns { .. } => "give every column the same number of rows",
+            Self::UnknownColumn { .. } => "use one of the columns listed",
+            Self::NotNumeric { .. } => {
+                "leave the column out, correct the value, or name its word in `missing_words`"
+            }
+            Self::MissingValue { .. } => "call `drop_missing` first",
+            Self::NotFinite { .. } => "drop or correct the rows that are NaN or infinite",
+            Self::ContinuousLabel { .. } => "use regression for a continuous target",
+            Self::TargetIsFeature { .. } => "take the target out of the features",
+            Self::NoRows { .. } => "check the file and the filters before this step",
+            Self::NoFeatures => "name at least one feature column",
+            Self::AllRowsIncomplete { .. } => {
+                "drop that column first, or use `drop_missing_in` for the columns you need"
+            }
+            Self::TooFewRows { .. } => "use more rows or another `test_fraction`",
+            Self::InvalidOption { .. } => "give a value in the expected range",
+            Self::LengthMismatch { .. } => "take both from the same rows",
+            Self::CodeOutOfRange { .. } => "build the dataset with `to_classification_dataset`",
+            Self::FeatureMissing { .. } => "select the features that the model was trained on",
+            Self::FitOverflow => "scale the columns to a similar, moderate size",
+            Self::FitFailed { .. } => "scale the columns to a similar, moderate size",
+            Self::OutOfBagWithoutBootstrap => "turn `bootstrap` on, or `out_of_bag_score` off",
+            Self::NotAModelFile { .. } => "give a file written by `save_model`",
+            Self::ModelFileTooNew { .. } => "upgrade orch-ml, or save the model with this release",
+            Self::ModelFileLength { .. } | Self::ModelFileDamaged { .. } => {
+                "copy the file again from its source, or train and save the model again"
+            }
+            Self::ModelFileUndecodable { .. } => "train and save the model with this release",
+            Self::WrongModelKind { .. } => "load the file that holds the model you want",
+            Self::EncodeModel { .. } => "report this, with the kind of the model",
+        }
+    }
+
+    pub(crate) fn read_file(path: &Path, source: std::io::Error) -> Self {
+        Self::ReadFile {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}
+
+/// How messages call a table: the file it was read from, or "the table".
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct TableName(pub(crate) Option<PathBuf>);
+
+impl TableName {
+    /// The file the table was read from, if it was.
+    pub fn path(&self) -> Option<&Path> {
+        self.0.as_deref()
+    }
+}
+
+impl fmt::Display for TableName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match &self.0 {
+            Some(path) => write!(f, "`{}`", path.display()),
+            None => f.write_str("the table"),
+        }
+    }
+}
+
+/// Lists names in backticks; a wide table is cut off, with the number left out.
+struct Names<'a>(&'a [String]);
+
+impl fmt::Display for Names<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        const SHOWN: usize = 20;
+        if self.0.is_empty() {
+            return f.write_str("none");
+        }
+        for (i, name) in self.0.iter().take(SHOWN).enumerate() {
+            write!(f, "{}`{name}`", if i == 0 { "" } else { ", " })?;
+        }
+        match self.0.len().checked_sub(SHOWN) {
+            Some(rest) if rest > 0 => write!(f, " and {rest} more"),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// "did you mean `age`? ", if a name is close enough to be a slip of the keyboard.
+struct Nearest<'a>(&'a str, &'a [String]);
+
+impl fmt::Display for Nearest<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let wanted = self.0.to_lowercase();
+        let close = wanted.chars().count() / 3;
+        let nearest = self
+            .1
+            .iter()
+            .map(|name| (edit_distance(&wanted, &name.trim().to_lowercase()), name))
+            .min_by_key(|(distance, _)| *distance);
+        match nearest {
+            Some((distance, name)) if distance <= close => write!(f, "did you mean `{name}`? "),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// Number of characters to insert, delete or replace (Levenshtein).
+fn edit_distance(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut costs: Vec<usize> = (0..=b.len()).collect();
+    for (i, from) in a.chars().enumerate() {
+        let mut diagonal = costs[0];
+        costs[0] = i + 1;
+        for (j, to) in b.iter().enumerate() {
+            let replaced = diagonal + usize::from(from != *to);
+            diagonal = costs[j + 1];
+            costs[j + 1] = replaced.min(diagonal + 1).min(costs[j] + 1);
+        }
+    }
+    costs[b.len()]
+}

@@ -1,0 +1,65 @@
+//! Tables, splits, models and metrics for machine-learning pipelines.
+//!
+//! From a CSV file to the error of a model on rows it has not seen:
+//!
+//! ```
+//! use orch_ml::{
+//!     CsvOptions, drop_missing, evaluate_regression, fit_linear, parse_csv, to_dataset,
+//!     train_test_split,
+//! };
+//!
+//! let text = b"size,rooms,price\n50,2,160\n60,2,180\n80,3,240\n,3,210\n100,4,300\n70,2,200\n";
+//! let table = drop_missing(&parse_csv(text, &CsvOptions::default())?)?;
+//! let dataset = to_dataset(&table, &["size".to_owned(), "rooms".to_owned()], "price")?;
+//! let (train, test) = train_test_split(&dataset, 0.2, 42)?;
+//! let model = fit_linear(&train)?;
+//! let metrics = evaluate_regression(&model, &test)?;
+//! assert!(metrics.mae < 1e-9); // these prices are 2 for the size and 20 for each room
+//! # Ok::<(), orch_ml::MlError>(())
+//! ```
+//!
+//! Functions borrow what is large and own what is small; every result can be cloned, sent to
+//! another thread and serialized. Work on many rows uses the current rayon pool, and no result
+//! depends on how many threads that has. Rows are numbered from 0 in messages, lines of a file
+//! from 1.
+
+#![forbid(unsafe_code)]
+
+mod cleaning;
+mod dataset;
+mod error;
+mod evaluation;
+mod features;
+mod forest;
+mod loading;
+mod metric;
+mod persistence;
+mod rng;
+mod splitting;
+mod table;
+mod training;
+
+pub use ndarray;
+
+pub use crate::cleaning::{drop_missing, drop_missing_in, missing_counts};
+pub use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
+pub use crate::error::{MlError, TableName};
+pub use crate::evaluation::{
+    ClassMetrics, ClassPredictions, ClassificationMetrics, Classifier, RegressionMetrics,
+    Regressor, evaluate_classification, evaluate_regression,
+};
+pub use crate::features::{to_classification_dataset, to_dataset, to_records};
+pub use crate::forest::{
+    ForestClassifier, ForestOptions, ForestRegressor, MaxFeatures, fit_forest_classifier,
+    fit_forest_regressor,
+};
+pub use crate::loading::{CsvOptions, parse_csv, read_csv};
+pub use crate::metric::{
+    accuracy, log_loss, mean_absolute_error, mean_squared_error, r2_score, root_mean_squared_error,
+};
+pub use crate::persistence::{Model, load_model, save_model};
+pub use crate::splitting::{
+    train_test_rows, train_test_split, train_test_split_classes, train_test_split_table,
+};
+pub use crate::table::{Column, Table, TextColumn, Validity, Value};
+pub use crate::training::{LinearModel, fit_linear};

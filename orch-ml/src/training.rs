@@ -1,0 +1,191 @@
+//! Linear models.
+
+mod least_squares;
+
+use ndarray::Array1;
+use rayon::prelude::*;
+use serde::{Deserialize, Serialize};
+
+use self::least_squares::Solution;
+use crate::dataset::{Dataset, Records};
+use crate::error::MlError;
+use crate::evaluation::Regressor;
+
+/// Rows predicted in one go.
+const ROWS_PER_BLOCK: usize = 8 * 1024;
+
+/// A fitted linear regression: `intercept + sum of coefficient * feature`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawLinearModel")]
+pub struct LinearModel {
+    feature_names: Vec<String>,
+    target_name: String,
+    coefficients: Vec<f64>,
+    intercept: f64,
+    rank: usize,
+    n_rows: usize,
+}
+
+#[derive(Deserialize)]
+struct RawLinearModel {
+    feature_names: Vec<String>,
+    target_name: String,
+    coefficients: Vec<f64>,
+    intercept: f64,
+    rank: usize,
+    n_rows: usize,
+}
+
+impl TryFrom<RawLinearModel> for LinearModel {
+    type Error = MlError;
+
+    fn try_from(raw: RawLinearModel) -> Result<Self, MlError> {
+        let (expected, found) = (raw.feature_names.len(), raw.coefficients.len());
+        if found != expected {
+            return Err(MlError::LengthMismatch {
+                what: "the list of coefficients",
+                expected,
+                found,
+            });
+        }
+        let RawLinearModel {
+            feature_names,
+            target_name,
+            coefficients,
+            intercept,
+            rank,
+            n_rows,
+        } = raw;
+        Ok(Self {
+            feature_names,
+            target_name,
+            coefficients,
+            intercept,
+            rank,
+            n_rows,
+        })
+    }
+}
+
+impl LinearModel {
+    /// The names of the features, in the order of the coefficients.
+    pub fn feature_names(&self) -> &[String] {
+        &self.feature_names
+    }
+
+    /// The name of the target.
+    pub fn target_name(&self) -> &str {
+        &self.target_name
+    }
+
+    /// The change of the prediction per unit of each feature.
+    pub fn coefficients(&self) -> &[f64] {
+        &self.coefficients
+    }
+
+    /// The prediction where all features are 0.
+    pub fn intercept(&self) -> f64 {
+        self.intercept
+    }
+
+    /// The number of independent directions among the centred features. If it is less than their
+    /// number, features are constant or combinations of others, and the coefficients are the
+    /// smallest of the many that fit equally well.
+    pub fn rank(&self) -> usize {
+        self.rank
+    }
+
+    /// Number of rows that the model was fitted to.
+    pub fn n_rows(&self) -> usize {
+        self.n_rows
+    }
+
+    /// Predicts one number per row, as [`Regressor::predict`].
+    ///
+    /// Features are matched by name; their order does not matter, and others are left out.
+    ///
+    /// # Shapes
+    /// records `[n_rows, ..]`, returns `[n_rows]`
+    ///
+    /// # Errors
+    /// [`MlError::FeatureMissing`] and [`MlError::NotFinite`].
+    pub fn predict(&self, records: &Records) -> Result<Array1<f64>, MlError> {
+        let arranged = records.arranged(&self.feature_names)?;
+        arranged.check_finite(&self.feature_names)?;
+        let (cells, width) = (arranged.cells(), self.coefficients.len());
+        let mut predictions = vec![0.0; records.n_rows()];
+        let predict_block = |block: usize, predictions: &mut [f64]| {
+            let first = block * ROWS_PER_BLOCK * width;
+            for (prediction, row) in predictions
+                .iter_mut()
+                .zip(cells[first..].chunks_exact(width))
+            {
+                let terms = row.iter().zip(&self.coefficients);
+                *prediction =
+                    self.intercept + terms.map(|(value, slope)| value * slope).sum::<f64>();
+            }
+        };
+        if records.n_rows() <= ROWS_PER_BLOCK {
+            predict_block(0, &mut predictions);
+        } else {
+            let blocks = predictions.par_chunks_mut(ROWS_PER_BLOCK).enumerate();
+            blocks.for_each(|(block, predictions)| predict_block(block, predictions));
+        }
+        Ok(Array1::from_vec(predictions))
+    }
+}
+
+impl Regressor for LinearModel {
+    fn predict(&self, records: &Records) -> Result<Array1<f64>, MlError> {
+        LinearModel::predict(self, records)
+    }
+}
+
+/// Fits a linear regression with intercept by ordinary least squares.
+///
+/// Features that are constant, or combinations of others, do not stop the fit: of all coefficients
+/// that fit best it then gives those with the smallest sum of squares, as scikit-learn does, warns
+/// through `tracing`, and leaves the count in [`LinearModel::rank`]. A constant feature gets 0. One
+/// row is enough: all coefficients are then 0 and the intercept is its target.
+///
+/// # Shapes
+/// records `[n_rows, n_features]`, at least one of each
+///
+/// # Errors
+/// [`MlError::NoRows`], [`MlError::NoFeatures`]; [`MlError::NotFinite`] with row and column of a
+/// feature or target that is NaN or infinite; [`MlError::FitOverflow`] if values near the largest
+/// float overflow on the way.
+///
+/// # Source
+/// Rows are centred and reduced block by block to a triangular system (Demmel and others, TSQR,
+/// 2012) that linfa-linear 0.8.1 solves; by singular values if the rank is short. Directions count
+/// up to `f64::EPSILON * max(n_rows, n_features, 64)` times the largest singular value, the rule of
+/// numpy's `lstsq`. scikit-learn 1.9 cuts at 1e-6 times the largest: it drops more.
+pub fn fit_linear(dataset: &Dataset) -> Result<LinearModel, MlError> {
+    dataset.check_for_fit()?;
+    let Solution {
+        coefficients,
+        intercept,
+        rank,
+    } = least_squares::solve(
+        dataset.records().cells(),
+        dataset.targets(),
+        dataset.n_features(),
+    )?;
+    if rank < dataset.n_features() {
+        tracing::warn!(
+            rank,
+            n_features = dataset.n_features(),
+            n_rows = dataset.n_rows(),
+            "features are constant or depend on each other: the coefficients are not unique"
+        );
+    }
+    Ok(LinearModel {
+        feature_names: dataset.feature_names().to_vec(),
+        target_name: dataset.target_name().to_owned(),
+        coefficients,
+        intercept,
+        rank,
+        n_rows: dataset.n_rows(),
+    })
+}
