@@ -1,1 +1,9 @@
-//! Placeholder.
+//! What the examples have in common and a reader can skip: their arguments, and what they print.
+
+#![forbid(unsafe_code)]
+
+mod arguments;
+mod terminal;
+
+pub use crate::arguments::{ForestArguments, WorkflowArguments};
+pub use crate::terminal::{collect_logs, exit_code, show_run};

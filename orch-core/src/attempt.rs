@@ -35,14 +35,13 @@ pub(crate) fn needs_policy<B: Body>(node: &Node<B>) -> bool {
 }
 
 /// Notes that an attempt starts, and tells who wants to know.
-pub(crate) fn start_attempt(header: &Header) -> Result<u32, Failure> {
+pub(crate) fn start_attempt(header: &Header, now: u64) -> Result<u32, Failure> {
     // Claimed before the state moves on: an attempt that lost against a cancellation never ran.
     if header.change(StateChange::Start).is_err() {
         return Err(ended_meanwhile());
     }
-    // The time at which a chain's step starts is the one at which its input ended.
     let flow = &header.flow;
-    let attempt = header.start_attempt(flow.now());
+    let attempt = header.start_attempt(now);
     if flow.engine.events.is_live() && !header.is_item() {
         flow.emit(EventKind::started(header, attempt));
     }
@@ -72,8 +71,7 @@ impl Policy {
         };
         let limits = options
             .and_then(|options| options.limits.clone())
-            .or_else(|| B::limits(args))
-            .unwrap_or_else(|| definition.limits.to_vec());
+            .unwrap_or_else(|| B::limits(args));
         let waited = Duration::from_nanos(header.flow.now().saturating_sub(header.ready_at()));
         let deadline = set(|options| options.deadline, definition.deadline).map(|after| {
             let now = Instant::now();
@@ -218,7 +216,7 @@ async fn attempt_once<B: Body>(
         Some(with_clocks(&queue_clocks, acquiring).await??)
     };
 
-    start_attempt(header)?;
+    start_attempt(header, flow.now())?;
     // Both are told by the attempt's number, so a first attempt that never started counts too.
     debug_assert!(header.attempts() <= attempt);
     let running = Lending {

@@ -35,9 +35,9 @@ pub trait Task: Sized + 'static {
         None
     }
 
-    /// The limits of a run, if the task has a template among them.
-    fn limits(_args: &Self::Args) -> Option<Vec<LimitUse>> {
-        None
+    /// The limits of a run; the templates among them filled in.
+    fn limits(_args: &Self::Args) -> Vec<LimitUse> {
+        Self::definition().limits.to_vec()
     }
 }
 
@@ -62,6 +62,9 @@ pub(crate) trait Body: Sized + Send + Sync + 'static {
     /// Its result.
     type Output: Send + Sync + 'static;
 
+    /// Whether the body is so small that a call may run it on the spot.
+    const IS_INLINE: bool = false;
+
     /// The type by which stubs find the task; `None` for what cannot be stubbed.
     fn task() -> Option<TypeId>;
 
@@ -70,23 +73,23 @@ pub(crate) trait Body: Sized + Send + Sync + 'static {
         None
     }
 
-    /// The limits of a run, if there is a template.
-    fn limits(_args: &Self::Args) -> Option<Vec<LimitUse>> {
-        None
+    /// The limits of a run.
+    fn limits(_args: &Self::Args) -> Vec<LimitUse> {
+        Vec::new()
     }
 
     /// Starts a node: by itself when it needs nothing but its inputs, else through the policy
     /// loop.
-    fn start(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+    fn start(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
         if attempt::needs_policy(&node) {
             slot.set(attempt::run_with_policy(node));
             return Started::InSlot;
         }
-        Self::start_plain(node, slot)
+        Self::start_plain(node, slot, now)
     }
 
     /// Starts a node that needs nothing but its inputs.
-    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started;
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started;
 
     /// Executes one attempt, for the policy loop.
     fn attempt(
@@ -130,8 +133,8 @@ impl Slot {
 }
 
 /// Notes that the first and only attempt of a plain node starts.
-pub(crate) fn mark_started<B: Body>(node: &Node<B>) -> Result<(), Failure> {
-    attempt::start_attempt(&node.header).map(drop)
+pub(crate) fn mark_started<B: Body>(node: &Node<B>, now: u64) -> Result<(), Failure> {
+    attempt::start_attempt(&node.header, now).map(drop)
 }
 
 /// How it is when a node finds its inputs gone: it was ended by somebody else meanwhile.
@@ -154,15 +157,15 @@ impl<T: AsyncTask> Body for AsyncBody<T> {
         T::label(args)
     }
 
-    fn limits(args: &T::Args) -> Option<Vec<LimitUse>> {
+    fn limits(args: &T::Args) -> Vec<LimitUse> {
         T::limits(args)
     }
 
-    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
             return Started::Done(Err(ended_meanwhile()));
         };
-        if let Err(failure) = mark_started(&node) {
+        if let Err(failure) = mark_started(&node, now) {
             return Started::Done(Err(failure));
         }
         slot.set(async move {
@@ -184,6 +187,8 @@ impl<T: SyncTask> Body for InlineBody<T> {
     type Args = T::Args;
     type Output = T::Output;
 
+    const IS_INLINE: bool = true;
+
     fn task() -> Option<TypeId> {
         Some(TypeId::of::<T>())
     }
@@ -192,15 +197,15 @@ impl<T: SyncTask> Body for InlineBody<T> {
         T::label(args)
     }
 
-    fn limits(args: &T::Args) -> Option<Vec<LimitUse>> {
+    fn limits(args: &T::Args) -> Vec<LimitUse> {
         T::limits(args)
     }
 
-    fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot) -> Started {
+    fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
             return Started::Done(Err(ended_meanwhile()));
         };
-        if let Err(failure) = mark_started(&node) {
+        if let Err(failure) = mark_started(&node, now) {
             return Started::Done(Err(failure));
         }
         Started::Done(T::run(args).map(|result| node.keep(result)))
@@ -226,11 +231,11 @@ impl<T: SyncTask> Body for BlockingBody<T> {
         T::label(args)
     }
 
-    fn limits(args: &T::Args) -> Option<Vec<LimitUse>> {
+    fn limits(args: &T::Args) -> Vec<LimitUse> {
         T::limits(args)
     }
 
-    fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot) -> Started {
+    fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot, _now: u64) -> Started {
         let flow = Arc::clone(&node.header.flow);
         flow.park(Arc::clone(&node) as Arc<dyn AnyNode>, None);
         // A flow run that was stopped just now did not see this node yet.
@@ -242,7 +247,7 @@ impl<T: SyncTask> Body for BlockingBody<T> {
         let job = move || {
             let ended = match node.take_inputs() {
                 None => Err(ended_meanwhile()),
-                Some(args) => mark_started(&node).and_then(|()| {
+                Some(args) => mark_started(&node, node.header.flow.now()).and_then(|()| {
                     let run = AssertUnwindSafe(|| T::run(args));
                     let any = Arc::clone(&node) as Arc<dyn AnyNode>;
                     let result = context::within(&any, || catch_unwind(run));
@@ -299,11 +304,11 @@ impl<O: Send + Sync + 'static> Body for MadeBody<O> {
         None
     }
 
-    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
             return Started::Done(Err(ended_meanwhile()));
         };
-        if let Err(failure) = mark_started(&node) {
+        if let Err(failure) = mark_started(&node, now) {
             return Started::Done(Err(failure));
         }
         slot.set(async move {

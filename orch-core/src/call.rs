@@ -101,79 +101,6 @@ impl<A> Default for CallOptions<A> {
     }
 }
 
-/// Setters for one call of a task, generated next to it.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __task_setters {
-    ($args:ty) => {
-        /// Names this task run.
-        pub fn name(mut self, name: impl ::core::convert::Into<::std::string::String>) -> Self {
-            self.options_.name(name.into());
-            self
-        }
-        /// Adds a tag.
-        pub fn tag(
-            mut self,
-            tag: impl ::core::convert::Into<::std::borrow::Cow<'static, str>>,
-        ) -> Self {
-            self.options_.tag(tag.into());
-            self
-        }
-        /// Allows this many attempts after the first.
-        pub fn retries(mut self, retries: u32) -> Self
-        where
-            for<'again_> $crate::__private::Bound<'again_, $args>: $crate::__private::Cloned<$args>,
-        {
-            $crate::__private::set_retries(&mut self.options_, retries);
-            self
-        }
-        /// Sets the waits between attempts.
-        pub fn backoff(mut self, backoff: $crate::Backoff) -> Self {
-            self.options_.backoff(backoff);
-            self
-        }
-        /// Sets the clock of each attempt.
-        pub fn timeout(mut self, timeout: ::core::time::Duration) -> Self {
-            self.options_.timeout(timeout);
-            self
-        }
-        /// Sets the clock of each wait to start.
-        pub fn queue_timeout(mut self, timeout: ::core::time::Duration) -> Self {
-            self.options_.queue_timeout(timeout);
-            self
-        }
-        /// Sets the clock of the whole task run.
-        pub fn deadline(mut self, deadline: ::core::time::Duration) -> Self {
-            self.options_.deadline(deadline);
-            self
-        }
-        /// Takes `weight` slots of a limit, in place of the task's own limits.
-        pub fn limit(
-            mut self,
-            name: impl ::core::convert::Into<::std::string::String>,
-            weight: u32,
-        ) -> Self {
-            self.options_.limit(name.into(), weight);
-            self
-        }
-        /// Sets which of several ready task runs starts first; higher ones do.
-        pub fn priority(mut self, priority: i32) -> Self {
-            self.options_.priority(priority);
-            self
-        }
-        /// Leaves the flow run alone when this task run fails.
-        pub fn allow_failure(mut self) -> Self {
-            self.options_.allow_failure();
-            self
-        }
-        /// Starts only once the other task run has completed, without using its result.
-        pub fn after<T>(mut self, upstream: &$crate::TaskRun<T>) -> Self {
-            self.options_.after(upstream);
-            self
-        }
-    };
-}
-
 /// Carries arguments of which it is known, where it matters, that they can be copied.
 #[doc(hidden)]
 pub struct Bound<'a, A>(PhantomData<&'a A>);
@@ -235,7 +162,7 @@ fn submit<T: Task, B: Body<Args = T::Args, Output = T::Output>>(
         spec.detail = Some(Box::new(rare.detail));
     }
     spec.allow_failure = allow_failure;
-    TaskRun::new(flow.submit::<B>(spec, args, options.again))
+    TaskRun::first(flow.submit::<B>(spec, args, options.again))
 }
 
 /// Submits a run of an async task.

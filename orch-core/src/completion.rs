@@ -118,29 +118,30 @@ impl<W> Iterator for Ended<W> {
     }
 }
 
-/// Counts the inputs that a node still waits for, and its own submission as one more.
+/// Counts the inputs that a node still waits for, and its own submission as one more, so that
+/// inputs that end meanwhile do not start the node.
 pub(crate) struct Countdown {
     missing: AtomicU32,
 }
 
 impl Countdown {
-    /// Starts at one: the submission, so that inputs that end meanwhile do not start the node.
-    pub(crate) fn new() -> Self {
-        Self { missing: AtomicU32::new(1) }
-    }
-
-    /// One more input to wait for. Only during the submission.
-    pub(crate) fn add(&self) {
-        // Relaxed: the subscription that follows publishes it.
-        self.missing.fetch_add(1, Ordering::Relaxed);
+    /// Starts with all inputs, and the submission.
+    pub(crate) fn new(inputs: u32) -> Self {
+        Self { missing: AtomicU32::new(inputs + 1) }
     }
 
     /// One thing less to wait for. Returns whether it was the last: then the caller, and nobody
     /// else, starts the node.
     #[must_use]
     pub(crate) fn count_down(&self) -> bool {
+        self.count_down_by(1)
+    }
+
+    /// The same for several: the submission, and the inputs that had ended when it came to them.
+    #[must_use]
+    pub(crate) fn count_down_by(&self, n: u32) -> bool {
         // Release: what this upstream wrote. Acquire for the last one: it sees what all wrote.
-        self.missing.fetch_sub(1, Ordering::AcqRel) == 1
+        self.missing.fetch_sub(n, Ordering::AcqRel) == n
     }
 
     /// Whether the node may start.

@@ -83,6 +83,19 @@ pub(crate) fn within<R>(node: &Arc<dyn AnyNode>, run: impl FnOnce() -> R) -> R {
     }
 }
 
+/// The same for a driver, which has entered the flow run: the node is moved in and out again.
+/// `run` must not unwind.
+pub(crate) fn within_node<R>(
+    node: Arc<dyn AnyNode>,
+    run: impl FnOnce() -> R,
+) -> (Arc<dyn AnyNode>, R) {
+    const ENTERED: &str = "a driver has entered its flow run";
+    PLACE.with_borrow_mut(|place| place.as_mut().expect(ENTERED).node = Some(node));
+    let result = run();
+    let node = PLACE.with_borrow_mut(|place| place.as_mut().expect(ENTERED).node.take());
+    (node.expect("whoever changes the place puts it back"), result)
+}
+
 struct RestoreNode {
     before: Option<(Option<Arc<dyn AnyNode>>, Option<Arc<Scope>>)>,
 }

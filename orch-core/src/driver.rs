@@ -49,6 +49,9 @@ pub(crate) struct Driver {
     has_ended: bool,
     idle_yields: u8,
     nodes: u8,
+    /// When the last node ended, if that was just now: the next one starts at the same time, and
+    /// the clock is read once.
+    now: Option<u64>,
 }
 
 struct Current {
@@ -70,6 +73,7 @@ impl Driver {
             has_ended: false,
             idle_yields: 0,
             nodes: 0,
+            now: None,
         }
     }
 
@@ -81,22 +85,28 @@ impl Driver {
             return;
         }
         let span = logs::task_span(&self.flow, header);
-        let starting = AssertUnwindSafe(|| {
+        let now = self.now.take().unwrap_or_else(|| self.flow.now());
+        let slot = &mut self.slot;
+        let starting = Arc::clone(&node);
+        let (node, started) = context::within_node(node, || {
             let _span = span.enter();
-            context::within(&node, || Arc::clone(&node).start(&mut self.slot))
+            catch_unwind(AssertUnwindSafe(|| starting.start(slot, now)))
         });
-        match catch_unwind(starting) {
+        match started {
             Ok(Started::InSlot) => {
                 self.current =
                     Some(Current { node, span, is_parked: false, is_cancelling: false });
             }
-            Ok(Started::Done(result)) => self.next = end(node, &self.flow, result),
+            Ok(Started::Done(result)) => self.end(node, result),
             Ok(Started::Elsewhere) => {}
-            Err(panic) => {
-                let failure = Failure::panicked(&*panic);
-                self.next = end(node, &self.flow, Err(failure));
-            }
+            Err(panic) => self.end(node, Err(Failure::panicked(&*panic))),
         }
+    }
+
+    fn end(&mut self, node: Arc<dyn AnyNode>, result: Result<(), Failure>) {
+        let now = self.flow.now();
+        self.now = Some(now);
+        self.next = end(node, &self.flow, result, now);
     }
 
     /// Polls the body in the slot. Returns `Pending` when the driver stays with it.
@@ -108,11 +118,13 @@ impl Driver {
                 self.drop_body(current);
                 return Poll::Ready(());
             }
-            let polling = AssertUnwindSafe(|| {
-                let _span = current.span.enter();
-                context::within(&current.node, || self.slot.poll(cx))
+            let (slot, span) = (&mut self.slot, &current.span);
+            let (node, polled) = context::within_node(current.node, || {
+                let _span = span.enter();
+                catch_unwind(AssertUnwindSafe(|| slot.poll(cx)))
             });
-            let result = match catch_unwind(polling) {
+            current.node = node;
+            let result = match polled {
                 Ok(Poll::Ready(result)) => result,
                 Ok(Poll::Pending) => {
                     // Parked before the last look at `stop_of`, so that whoever stops the node
@@ -123,6 +135,7 @@ impl Driver {
                     if stop_of(header) > stop {
                         continue;
                     }
+                    self.now = None;
                     if self.has_place {
                         self.has_place = false;
                         self.flow.leave_place();
@@ -141,7 +154,7 @@ impl Driver {
             if current.is_parked {
                 self.flow.unpark(current.node.header().index);
             }
-            self.next = end(current.node, &self.flow, result);
+            self.end(current.node, result);
             return Poll::Ready(());
         }
     }
@@ -223,6 +236,7 @@ impl Future for Driver {
                 return Poll::Ready(());
             }
             let Some(node) = this.next.take().or_else(|| this.flow.pop()) else {
+                this.now = None;
                 if this.idle_yields < IDLE_YIELDS {
                     this.idle_yields += 1;
                     cx.waker().wake_by_ref();
@@ -239,6 +253,7 @@ impl Future for Driver {
             this.idle_yields = 0;
             if this.poll_budget(cx).is_pending() {
                 this.next = Some(node);
+                this.now = None;
                 return Poll::Pending;
             }
             this.begin(node);
@@ -268,7 +283,8 @@ impl Drop for Driver {
             return;
         }
         let crash = |node: Arc<dyn AnyNode>| {
-            drop(end(node, &self.flow, Err(Failure::last(TaskErrorKind::RuntimeShutDown))));
+            let failure = Failure::last(TaskErrorKind::RuntimeShutDown);
+            drop(end(node, &self.flow, Err(failure), self.flow.now()));
         };
         if let Some(current) = self.current.take() {
             self.slot.clear();
@@ -288,7 +304,7 @@ impl Drop for Driver {
             } else {
                 TaskErrorKind::RuntimeShutDown
             };
-            let next = end(node, &self.flow, Err(Failure::last(kind)));
+            let next = end(node, &self.flow, Err(Failure::last(kind)), self.flow.now());
             // Whatever became ready by it goes the same way.
             if let Some(next) = next {
                 self.flow.push_quietly(next);
@@ -297,11 +313,55 @@ impl Drop for Driver {
     }
 }
 
+/// How deep inline bodies may call each other before the next one is queued: each takes a few
+/// hundred bytes of the stack.
+const INLINE_DEPTH: u8 = 16;
+
+thread_local! {
+    static INLINE: std::cell::Cell<u8> = const { std::cell::Cell::new(0) };
+}
+
+/// Runs a ready inline node within the call that submitted it: no queue, no other thread, and its
+/// inputs are still in the cache. Gives the node back when the call does not come from its flow
+/// run, or when it may not run here.
+pub(crate) fn run_inline(
+    node: Arc<dyn AnyNode>,
+    flow: &Arc<Flow>,
+    now: u64,
+) -> Result<(), Arc<dyn AnyNode>> {
+    let is_inside = context::with_current(|place| {
+        place.is_some_and(|place| Arc::ptr_eq(&place.flow, flow))
+    });
+    let depth = INLINE.get();
+    if !is_inside || depth >= INLINE_DEPTH || stop_of(node.header()) != Stop::None {
+        return Err(node);
+    }
+    INLINE.set(depth + 1);
+    let span = logs::task_span(flow, node.header());
+    let starting = Arc::clone(&node);
+    let started = context::within(&node, || {
+        let _span = span.enter();
+        let mut slot = Slot::default();
+        catch_unwind(AssertUnwindSafe(|| starting.start(&mut slot, now)))
+    });
+    INLINE.set(depth);
+    let result = match started {
+        Ok(Started::Done(result)) => result,
+        Ok(_) => unreachable!("an inline body is done when it has started"),
+        Err(panic) => Err(Failure::panicked(&*panic)),
+    };
+    if let Some(next) = end(node, flow, result, flow.now()) {
+        flow.push(next);
+    }
+    Ok(())
+}
+
 /// Ends a node with what its body came to. Returns a node that became ready by it, to go on with.
-pub(crate) fn end(
+fn end(
     node: Arc<dyn AnyNode>,
     flow: &Arc<Flow>,
     result: Result<(), Failure>,
+    now: u64,
 ) -> Option<Arc<dyn AnyNode>> {
     let ending = match result {
         Ok(()) => Ending::Completed,
@@ -317,14 +377,15 @@ pub(crate) fn end(
             Ending::Error(header.make_error(kind))
         }
     };
-    end_with(node, flow, ending)
+    end_with(node, flow, ending, now)
 }
 
 /// The same for a node that no driver holds.
 pub(crate) fn end_elsewhere<N: AnyNode + 'static>(node: Arc<N>, result: Result<(), Failure>) {
     let flow = Arc::clone(&node.header().flow);
     flow.unpark(node.header().index);
-    if let Some(next) = end(node, &flow, result) {
+    let now = flow.now();
+    if let Some(next) = end(node, &flow, result, now) {
         Arc::clone(&next.header().flow).push(next);
     }
 }
@@ -333,7 +394,8 @@ pub(crate) fn end_elsewhere<N: AnyNode + 'static>(node: Arc<N>, result: Result<(
 pub(crate) fn end_and_queue(node: Arc<dyn AnyNode>, ending: Ending) {
     let flow = Arc::clone(&node.header().flow);
     flow.unpark(node.header().index);
-    if let Some(next) = end_with(node, &flow, ending) {
+    let now = flow.now();
+    if let Some(next) = end_with(node, &flow, ending, now) {
         Arc::clone(&next.header().flow).push(next);
     }
 }
@@ -350,7 +412,8 @@ fn end_stopped_as_successor(
     node: Arc<dyn AnyNode>,
     flow: &Arc<Flow>,
 ) -> Option<Arc<dyn AnyNode>> {
-    end(node, flow, Err(Failure::last(TaskErrorKind::Cancelled { reason: CancelReason::TaskRun })))
+    let stopped = Failure::last(TaskErrorKind::Cancelled { reason: CancelReason::TaskRun });
+    end(node, flow, Err(stopped), flow.now())
 }
 
 /// Asks a node and its tree to stop.
@@ -406,15 +469,17 @@ fn end_with(
     node: Arc<dyn AnyNode>,
     flow: &Arc<Flow>,
     ending: Ending,
+    now: u64,
 ) -> Option<Arc<dyn AnyNode>> {
     let mut successor = None;
     let mut skipped = Vec::new();
-    end_one(node, flow, ending, &mut successor, &mut skipped);
+    end_one(node, flow, ending, now, &mut successor, &mut skipped);
     while let Some((node, upstream)) = skipped.pop() {
         let header = node.header();
         let flow = Arc::clone(&header.flow);
         let error = header.make_error(TaskErrorKind::Skipped { upstream });
-        end_one(node, &flow, Ending::Error(error), &mut successor, &mut skipped);
+        let now = flow.now();
+        end_one(node, &flow, Ending::Error(error), now, &mut successor, &mut skipped);
     }
     successor
 }
@@ -424,34 +489,40 @@ fn end_one(
     node: Arc<dyn AnyNode>,
     flow: &Arc<Flow>,
     ending: Ending,
+    now: u64,
     successor: &mut Option<Arc<dyn AnyNode>>,
     skipped: &mut Vec<(Arc<dyn AnyNode>, TaskError)>,
 ) {
     let header = node.header();
-    if !header.claim_end() {
-        return;
-    }
-    let now = flow.now();
     let change = match &ending {
+        // The change itself is the claim.
         Ending::Completed => StateChange::Complete,
         Ending::Error(error) => {
+            if !header.claim_end() {
+                return;
+            }
             let _ = header.detail_mut().error.set(error.clone());
             error.kind().change()
         }
     };
     let is_skip = change == StateChange::Skip;
     let ancestors = if is_skip { unfinished_upstream(&*node) } else { Vec::new() };
-    let state = header.change(change).unwrap_or_else(|illegal| {
-        // A bug of this crate; the run still has to end.
-        tracing::error!(target: "orch", task_run = header.name(), "{illegal}");
-        header.force_final()
-    });
+    let state = match header.change(change) {
+        Ok(state) => state,
+        // Somebody else ended it first.
+        Err(illegal) if illegal.from.is_final() => return,
+        Err(illegal) => {
+            // A bug of this crate; the run still has to end.
+            tracing::error!(target: "orch", task_run = header.name(), "{illegal}");
+            header.force_final()
+        }
+    };
     // A skipped node looks after what it was skipped for, before its inputs stop doing so.
     if is_skip {
         header.adopt_ancestors(ancestors);
     }
-    node.clear_inputs();
     if !state.is_success() {
+        node.clear_inputs();
         stop_children(header, Stop::Running);
         if header.detail().is_some_and(|detail| detail.children.get().is_some()) {
             flow.wake_stopped();

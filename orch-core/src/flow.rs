@@ -14,6 +14,7 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
+use crate::attempt;
 use crate::body::Body;
 use crate::completion::Completion;
 use crate::definition::{Definition, FlowDefinition, HookOn};
@@ -239,16 +240,16 @@ impl Flow {
 
     /// Submits a node: records it, makes its edges, and queues it if nothing is missing.
     pub(crate) fn submit<B: Body>(
-        self: &Arc<Self>,
+        self: Arc<Self>,
         mut spec: NodeSpec,
         inputs: B::Args,
         again: Option<fn(&B::Args) -> B::Args>,
     ) -> Arc<Node<B>> {
         let now = self.now();
         let after = std::mem::take(&mut spec.after);
-        let index = self.records.submit(self, &spec, &inputs, &after, now);
+        let (index, n_upstream) = self.records.submit(&self, &spec, &inputs, &after, now);
         let mut header =
-            Header::new(Arc::clone(self), spec.definition, spec.kind, spec.scope, index);
+            Header::new(self, spec.definition, spec.kind, spec.scope, index, n_upstream);
         if let Some(detail) = spec.detail {
             header.set_detail(detail);
         }
@@ -256,30 +257,33 @@ impl Flow {
             header.set_allow_failure();
         }
         let node = Arc::new(Node::new(header, inputs, again));
+        let flow = &node.header.flow;
         if spec.definition.takes_context() {
             // Now and not when it is asked for, so that it depends on the order of the calls alone.
             crate::context::seed_of(&node.header);
         }
-        if self.engine.events.is_live() && !node.header.is_item() {
-            self.emit(EventKind::submitted(&node.header));
+        if flow.engine.events.is_live() && !node.header.is_item() {
+            flow.emit(EventKind::submitted(&node.header));
+        }
+        if n_upstream == 0 {
+            flow.start_or_push(&node, now);
+            return node;
         }
 
         let header = &node.header;
         let mut failed: Option<TaskError> = None;
+        let mut ended = 0;
         let mut waits_outside = false;
         let mut connect = |upstream: &Header, edge: EdgeKind| {
             if !upstream.state().is_final() {
-                header.countdown.add();
                 let waiter =
                     Waiter::Node { node: Arc::clone(&node) as Arc<dyn AnyNode>, edge };
                 if upstream.completion.subscribe(waiter).is_ok() {
-                    waits_outside |= !Arc::ptr_eq(&upstream.flow, self);
+                    waits_outside |= !Arc::ptr_eq(&upstream.flow, flow);
                     return;
                 }
-                // It ended meanwhile. The submission's own count is still there, so this cannot
-                // be the last one.
-                let _ = header.countdown.count_down();
             }
+            ended += 1;
             if edge != EdgeKind::Catch && !upstream.state().is_success() {
                 failed.get_or_insert_with(|| {
                     upstream.error().expect("a node keeps its error before it ends").root().clone()
@@ -291,16 +295,28 @@ impl Flow {
             connect(upstream.header(), EdgeKind::Order);
         }
         if waits_outside {
-            self.park(Arc::clone(&node) as Arc<dyn AnyNode>, None);
+            flow.park(Arc::clone(&node) as Arc<dyn AnyNode>, None);
         }
         if let Some(upstream) = failed {
             let error = header.make_error(TaskErrorKind::Skipped { upstream });
             driver::end_and_queue(Arc::clone(&node) as Arc<dyn AnyNode>, Ending::Error(error));
-        } else if header.countdown.count_down() {
-            header.set_ready(now);
-            self.push(Arc::clone(&node) as Arc<dyn AnyNode>);
+        } else if header.countdown.count_down_by(ended + 1) {
+            flow.start_or_push(&node, now);
         }
         node
+    }
+
+    /// Runs an inline node on the spot if nothing speaks against it, and queues any other.
+    fn start_or_push<B: Body>(self: &Arc<Self>, node: &Arc<Node<B>>, now: u64) {
+        node.header.set_ready(now);
+        let any = Arc::clone(node) as Arc<dyn AnyNode>;
+        if B::IS_INLINE && !self.has_priorities() && !attempt::needs_policy(node) {
+            if let Err(node) = driver::run_inline(any, self, now) {
+                self.push(node);
+            }
+        } else {
+            self.push(any);
+        }
     }
 
     /// Queues a node whose inputs are there.

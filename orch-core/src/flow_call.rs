@@ -454,7 +454,7 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
             spec.detail = Some(crate::detail::Detail::named(name.clone()));
         }
         let inputs = SubflowArgs { call: *self, options };
-        TaskRun::new(flow.submit::<SubflowBody<F>>(spec, inputs, None))
+        TaskRun::first(flow.submit::<SubflowBody<F>>(spec, inputs, None))
     }
 }
 
@@ -498,11 +498,11 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
         None
     }
 
-    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot) -> Started {
+    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
             return Started::Done(Err(ended_meanwhile()));
         };
-        if let Err(failure) = mark_started(&node) {
+        if let Err(failure) = mark_started(&node, now) {
             return Started::Done(Err(failure));
         }
         slot.set(async move {

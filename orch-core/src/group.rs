@@ -136,7 +136,7 @@ fn submit_group<T: Send + Sync + 'static>(
     let mut spec = NodeSpec::new(&GROUP, NodeKind::Group);
     spec.scope = scope;
     spec.detail = Some(Detail::named(name));
-    TaskRun::new(flow.submit::<MadeBody<T>>(spec, inputs, None))
+    TaskRun::first(flow.submit::<MadeBody<T>>(spec, inputs, None))
 }
 
 fn failed(error: BoxError) -> Failure {
@@ -204,7 +204,7 @@ impl<T: Send + Sync + 'static> TaskRun<T> {
         let (flow, scope) = place_of(&inputs);
         let mut spec = NodeSpec::new(&OR_ELSE, NodeKind::Group);
         spec.scope = scope;
-        let chosen = TaskRun::new(flow.submit::<MadeBody<Tracked<T>>>(spec, inputs, None));
+        let chosen = TaskRun::first(flow.submit::<MadeBody<Tracked<T>>>(spec, inputs, None));
         chosen.part(|chosen| chosen)
     }
 }

@@ -18,6 +18,11 @@ impl<T> Handle<T> {
         Self { output }
     }
 
+    /// Takes the interest that a new node comes with.
+    pub(crate) fn adopt(output: Arc<dyn Output<T>>) -> Self {
+        Self { output }
+    }
+
     pub(crate) fn header(&self) -> Option<&Header> {
         self.output.header()
     }

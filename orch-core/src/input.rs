@@ -100,21 +100,6 @@ impl<T> Shared<T> {
         }
     }
 
-    /// Returns the value so that it can be moved about.
-    pub fn into_arc(self) -> Arc<T>
-    where
-        T: Clone,
-    {
-        match self.0 {
-            SharedInner::Value(value) => value,
-            SharedInner::Run(mut handle) => {
-                Arc::new(handle.take().unwrap_or_else(|| handle.input().clone()))
-            }
-            SharedInner::Gather { gather, gathered } => {
-                Arc::new(gathered.into_inner().unwrap_or_else(|| gather.gather()))
-            }
-        }
-    }
 }
 
 impl<T> Owned<T> {

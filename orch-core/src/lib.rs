@@ -51,6 +51,7 @@ mod driver;
 mod engine;
 mod error;
 mod event;
+mod expansion;
 mod faults;
 mod flow;
 mod flow_call;
@@ -65,6 +66,8 @@ mod logs;
 mod map;
 mod node;
 mod policy;
+#[cfg(feature = "progress")]
+mod progress;
 mod register;
 pub mod report;
 mod resource;
@@ -98,6 +101,8 @@ pub use crate::map::{Map, MapSource, Tolerance, map, map_product, map_stream, ma
 pub use crate::policy::failure_mode::FailureMode;
 pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
 pub use crate::policy::timeout::{Clock, OnTimeout};
+#[cfg(feature = "progress")]
+pub use crate::progress::{Progress, ProgressBuilder};
 pub use crate::register::{RegisteredFlow, RegisteredTask, flows, tasks};
 pub use crate::report::RunReport;
 pub use crate::resource::Resource;
@@ -124,8 +129,8 @@ pub mod prelude {
 /// What the macros expand to. Not for direct use: it changes with the macros.
 #[doc(hidden)]
 pub mod __private {
-    pub use crate::__register_flow as register_flow;
-    pub use crate::__register_task as register_task;
+    pub use crate::__flow as flow;
+    pub use crate::__task as task;
     pub use crate::BoxError;
     pub use crate::FailureMode;
     pub use crate::body::{AsyncTask, SyncTask, Task};
@@ -139,13 +144,14 @@ pub mod __private {
         ParameterPassing, WhenFull,
     };
     pub use crate::error::Failure;
+    pub use crate::expansion::{never, words};
     pub use crate::faults::{stub, stub_async};
     pub use crate::flow_call::{FlowFunction as Flow, flow_call, flow_call_retryable};
     pub use crate::input::{Owned, Shared};
     pub use crate::policy::retry::Backoff;
     pub use crate::policy::timeout::OnTimeout;
     pub use crate::register::{RegisteredFlow, RegisteredTask};
-    pub use crate::resource::resource;
+    pub use crate::resource::{flow_resource, resource};
     #[cfg(feature = "testing")]
     pub use crate::testing::run_test;
     pub use inventory;
@@ -159,26 +165,4 @@ pub mod __private {
     pub fn flow_context() -> crate::FlowContext {
         crate::FlowContext::current()
     }
-}
-
-/// Registers a task under its name.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __register_task {
-    ($task:ty) => {
-        $crate::__private::inventory::submit! {
-            $crate::__private::RegisteredTask::new::<$task>()
-        }
-    };
-}
-
-/// Registers a flow under its name.
-#[doc(hidden)]
-#[macro_export]
-macro_rules! __register_flow {
-    ($flow:ty) => {
-        $crate::__private::inventory::submit! {
-            $crate::__private::RegisteredFlow::new::<$flow>()
-        }
-    };
 }

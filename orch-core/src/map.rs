@@ -411,8 +411,8 @@ impl<U: Send + Sync + 'static> Map<U> {
         let (flow, scope) = place_of(&inputs);
         spec.scope = scope;
         let node = flow.submit::<MadeBody<A>>(spec, inputs, None);
-        flow.add_items(node.header.index, counts);
-        TaskRun::new(node)
+        node.header.flow.add_items(node.header.index, counts);
+        TaskRun::first(node)
     }
 }
 

@@ -66,6 +66,7 @@ impl Header {
         kind: NodeKind,
         scope: Option<Arc<Scope>>,
         index: u32,
+        missing: u32,
     ) -> Self {
         Self {
             flow,
@@ -76,8 +77,9 @@ impl Header {
             flags: AtomicU8::new(if definition.allow_failure { ALLOW_FAILURE } else { 0 }),
             kind,
             attempts: AtomicU32::new(0),
-            interest: AtomicU32::new(0),
-            countdown: Countdown::new(),
+            // The handle that the call returns.
+            interest: AtomicU32::new(1),
+            countdown: Countdown::new(missing),
             completion: Completion::new(),
             ready_at: AtomicU64::new(0),
             started_at: AtomicU64::new(0),
@@ -113,7 +115,8 @@ impl Header {
         State::Crashed
     }
 
-    /// Claims the right to end the node. Exactly one caller gets it.
+    /// Claims the right to end the node without a result. Exactly one caller gets it; a completion
+    /// may still come first.
     pub(crate) fn claim_end(&self) -> bool {
         self.flags.fetch_or(ENDING, Ordering::AcqRel) & ENDING == 0
     }
@@ -148,7 +151,9 @@ impl Header {
 
     /// Notes that an attempt starts; returns its number, from 1.
     pub(crate) fn start_attempt(&self, now: u64) -> u32 {
-        let attempt = self.attempts.fetch_add(1, Ordering::Relaxed) + 1;
+        // Attempts start one after the other, whoever starts them.
+        let attempt = self.attempts.load(Ordering::Relaxed) + 1;
+        self.attempts.store(attempt, Ordering::Relaxed);
         if attempt == 1 {
             self.started_at.store(now, Ordering::Relaxed);
         } else {
@@ -203,6 +208,10 @@ impl Header {
 
     /// Returns why the node ended without a result.
     pub(crate) fn error(&self) -> Option<&TaskError> {
+        // A completion may win against an ending that has left its error already.
+        if self.state().is_success() {
+            return None;
+        }
         self.detail().and_then(|detail| detail.error.get())
     }
 
@@ -222,13 +231,18 @@ impl Header {
     }
 
     pub(crate) fn add_interest(&self) {
-        self.interest.fetch_add(1, Ordering::Relaxed);
+        // Who completed has nothing to be looked at, then or later; see `release_interest`.
+        if !self.state().is_success() {
+            self.interest.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Gives up one interest. When it was the last, a failure of this node, or of what it was
     /// skipped for, can no longer be looked at.
     pub(crate) fn release_interest(&self) {
-        if self.interest.fetch_sub(1, Ordering::AcqRel) != 1 {
+        // Once a node has completed nobody counts any more. That is for good, so it does not matter
+        // whether this interest was counted before.
+        if self.state().is_success() || self.interest.fetch_sub(1, Ordering::AcqRel) != 1 {
             return;
         }
         // Most nodes completed, or have no detail: nothing hangs on them.
@@ -244,7 +258,7 @@ impl Header {
         // A loop and not a recursion: a chain of skipped nodes may be a million long.
         while let Some(ancestor) = worklist.pop() {
             let header = ancestor.header();
-            if header.interest.fetch_sub(1, Ordering::AcqRel) == 1 {
+            if !header.state().is_success() && header.interest.fetch_sub(1, Ordering::AcqRel) == 1 {
                 worklist.append(&mut header.take_ancestors());
                 header.check_out_of_reach();
             }
@@ -344,7 +358,7 @@ pub(crate) trait AnyNode: Send + Sync {
 
     /// Starts the body: puts its future into the slot, or runs it at once, or hands it on.
     #[doc(hidden)]
-    fn start(self: Arc<Self>, slot: &mut Slot) -> Started;
+    fn start(self: Arc<Self>, slot: &mut Slot, now: u64) -> Started;
 
     /// Visits the upstream nodes of inputs that have not been taken yet.
     #[doc(hidden)]
@@ -417,8 +431,8 @@ impl<B: Body> AnyNode for Node<B> {
         &self.header
     }
 
-    fn start(self: Arc<Self>, slot: &mut Slot) -> Started {
-        B::start(self, slot)
+    fn start(self: Arc<Self>, slot: &mut Slot, now: u64) -> Started {
+        B::start(self, slot, now)
     }
 
     fn visit_inputs(&self, visit: &mut dyn FnMut(Upstream<'_>)) {

@@ -7,7 +7,7 @@ use std::ops::Deref;
 use std::sync::Arc;
 
 use crate::context;
-use crate::error::{Failure, TaskErrorKind};
+use crate::error::{BoxError, Failure, TaskErrorKind};
 
 /// A value of the engine, found by its type; a parameter of a task or a flow.
 ///
@@ -65,6 +65,14 @@ impl Resources {
     fn get<T: Send + Sync + 'static>(&self) -> Option<Arc<T>> {
         Arc::clone(self.0.get(&TypeId::of::<T>())?).downcast().ok()
     }
+}
+
+/// Returns the resource for the running flow.
+#[doc(hidden)]
+pub fn flow_resource<T: Send + Sync + 'static>() -> Result<Resource<T>, BoxError> {
+    resource().map_err(|_| {
+        BoxError::from(format!("the engine has no resource of type `{}`", type_name::<T>()))
+    })
 }
 
 /// Returns the resource for the running task.

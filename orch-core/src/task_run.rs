@@ -26,7 +26,8 @@ use crate::state::State;
 #[must_use = "a failure of a task run that nobody awaits fails its flow run; drop the handle \
               explicitly to leave it running"]
 pub struct TaskRun<T> {
-    handle: Handle<T>,
+    /// `None` only while it is taken apart.
+    handle: Option<Handle<T>>,
     /// The place among the waiters, while this future pends.
     ticket: Option<Ticket>,
     /// Whether the body that awaits this was entered among the awaiting ones.
@@ -34,30 +35,44 @@ pub struct TaskRun<T> {
 }
 
 impl<T> TaskRun<T> {
-    pub(crate) fn new(output: Arc<dyn Output<T>>) -> Self {
-        Self::from_handle(Handle::new(output))
+    /// Makes the first handle of a node that was just submitted.
+    pub(crate) fn first(output: Arc<dyn Output<T>>) -> Self {
+        Self::from_handle(Handle::adopt(output))
     }
 
     pub(crate) fn from_handle(handle: Handle<T>) -> Self {
-        Self { handle, ticket: None, is_awaited: false }
+        Self { handle: Some(handle), ticket: None, is_awaited: false }
     }
 
     pub(crate) fn handle(&self) -> &Handle<T> {
-        &self.handle
+        self.handle.as_ref().expect(WHOLE)
     }
 
-    pub(crate) fn into_handle(self) -> Handle<T> {
-        self.handle.clone()
+    pub(crate) fn into_handle(mut self) -> Handle<T> {
+        self.leave();
+        self.handle.take().expect(WHOLE)
+    }
+
+    /// Leaves the line of those who wait.
+    fn leave(&mut self) {
+        let Some(header) = self.handle.as_ref().and_then(Handle::header) else { return };
+        if let Some(ticket) = self.ticket.take() {
+            header.withdraw(ticket);
+        }
+        if self.is_awaited {
+            self.is_awaited = false;
+            context::end_await(header);
+        }
     }
 
     /// Returns the name of the task run.
     pub fn name(&self) -> &str {
-        self.handle.header().map_or("value", |header| header.name())
+        self.handle().header().map_or("value", |header| header.name())
     }
 
     /// Returns where the task run stands now.
     pub fn state(&self) -> State {
-        self.handle.header().map_or(State::Completed, |header| header.state())
+        self.handle().header().map_or(State::Completed, |header| header.state())
     }
 
     /// Whether the task run has ended.
@@ -70,7 +85,7 @@ impl<T> TaskRun<T> {
     /// An async body without a context is dropped at its next await; a body with one has the grace
     /// time to stop by itself. A task run that has ended stays as it is.
     pub fn cancel(&self) {
-        if let Some(node) = self.handle.node() {
+        if let Some(node) = self.handle().node() {
             crate::driver::cancel_node(&node);
         }
     }
@@ -90,13 +105,16 @@ impl<T> TaskRun<T> {
     where
         T: 'static,
     {
-        TaskRun::new(Arc::new(Projection::new(Arc::clone(self.handle.output()), part)))
+        TaskRun::from_handle(Handle::new(Arc::new(Projection::new(
+            Arc::clone(self.handle().output()),
+            part,
+        ))))
     }
 }
 
 impl<T> Clone for TaskRun<T> {
     fn clone(&self) -> Self {
-        Self::from_handle(self.handle.clone())
+        Self::from_handle(self.handle().clone())
     }
 }
 
@@ -111,11 +129,12 @@ impl<T> Future for TaskRun<T> {
 
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
-        let Some(header) = this.handle.header() else {
-            return Poll::Ready(Ok(Tracked { output: Arc::clone(this.handle.output()) }));
+        let handle = this.handle.as_ref().expect(WHOLE);
+        let Some(header) = handle.header() else {
+            return Poll::Ready(Ok(Tracked { output: Arc::clone(handle.output()) }));
         };
         if header.poll_end(&mut this.ticket, cx) {
-            let node = || this.handle.node();
+            let node = || handle.node();
             return match context::note_await(header, &node, &mut this.is_awaited) {
                 Ok(()) => Poll::Pending,
                 Err(deadlock) => Poll::Ready(Err(deadlock)),
@@ -127,7 +146,7 @@ impl<T> Future for TaskRun<T> {
             context::end_await(header);
         }
         Poll::Ready(if header.state().is_success() {
-            Ok(Tracked { output: Arc::clone(this.handle.output()) })
+            Ok(Tracked { output: Arc::clone(handle.output()) })
         } else {
             header.observe();
             Err(header.error().cloned().expect("a node keeps its error before it ends"))
@@ -137,16 +156,12 @@ impl<T> Future for TaskRun<T> {
 
 impl<T> Drop for TaskRun<T> {
     fn drop(&mut self) {
-        if let Some(header) = self.handle.header() {
-            if let Some(ticket) = self.ticket {
-                header.withdraw(ticket);
-            }
-            if self.is_awaited {
-                context::end_await(header);
-            }
-        }
+        self.leave();
     }
 }
+
+/// What a `TaskRun` without its handle would break.
+const WHOLE: &str = "a handle is whole until it is taken apart";
 
 /// A result that remembers which task run made it.
 ///

@@ -9,13 +9,14 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{LitStr, Type};
 
-use crate::attr::{Cache, Hook, KeyPart, OnTimeout};
+use crate::attr::{Attribute, Cache, Hook, KeyPart, Keyed, OnTimeout};
 use crate::duration::{Backoff, Delays};
-use crate::signature::{Passing, Signature, written};
+use crate::signature::{Parameter, Passing, Signature, written};
 use crate::template::Template;
 use crate::validate::{Common, Kind, Task};
 
-/// The expansion of `#[task]`.
+/// The expansion of `#[task]`: the function that submits it, the user's own, and the tokens of
+/// what the runtime makes of them.
 pub(crate) fn task(task: &Task) -> TokenStream {
     let parts = Parts::new(&task.common);
     let Parts {
@@ -24,7 +25,6 @@ pub(crate) fn task(task: &Task) -> TokenStream {
         vis,
         name,
         cfgs,
-        args,
         output,
         inputs,
         parameters,
@@ -32,84 +32,79 @@ pub(crate) fn task(task: &Task) -> TokenStream {
     } = &parts;
     let Parts {
         impl_generics,
-        ty_generics,
         where_clause,
         ..
     } = &parts;
     let attributes = parts.public_attributes();
     let turbofish = parts.turbofish();
-    let call = parts.call();
-    let options = match task.args.retries {
-        Some(1..) => quote!(retryable),
-        _ => quote!(new),
-    };
-    let (marker_field, marker) = parts.marker();
-    let submit = match task.kind {
-        Kind::Async => quote!(submit_async),
-        Kind::Blocking => quote!(submit_blocking),
-        Kind::Inline => quote!(submit_inline),
-    };
-    let submit = if parts.signature.is_sound {
-        quote!(#private::#submit::<Self>(self.options_, (#(#inputs.into_argument(),)*)))
-    } else {
-        unreachable(inputs)
-    };
-    let settle = settle_function(task, &parts);
-    let stubs = stubs(&parts);
-    let definition = task_definition(task, &parts);
-    let label = label(task);
-    let limits = limits(task, &parts);
-    let run = run(task, &parts);
+    let call = parts.call(storable_check(task, &parts));
     let result_check = parts.result_check();
-    let storable_check = storable_check(task, &parts);
-    let register = parts.register(quote!(register_task));
+    let rest = if parts.signature.is_sound {
+        parts.rest("task", &kind(task), &task_tokens(task, &parts))
+    } else {
+        parts.broken_rest("task")
+    };
     quote! {
         #attributes
         #vis fn #name #impl_generics (#(#parameters),*) -> #krate::TaskRun<#output> #where_clause {
             #name #turbofish::with().submit(#(#inputs),*)
         }
-
-        #cfgs
-        #[doc(hidden)]
-        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-        #vis struct #name #impl_generics #where_clause {
-            options_: #private::CallOptions<#args>,
-            #marker_field
-        }
-
-        #cfgs
-        #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
-        impl #impl_generics #name #ty_generics #where_clause {
-            #call
-
-            #vis fn with() -> Self {
-                Self { options_: #private::CallOptions::#options(), #marker }
-            }
-
-            #krate::__task_setters! { #args }
-
-            #vis fn submit(self, #(#parameters),*) -> #krate::TaskRun<#output> {
-                #submit
-            }
-
-            #stubs
-            #settle
-        }
-
-        #cfgs
-        impl #impl_generics #private::Task for #name #ty_generics #where_clause {
-            type Args = #args;
-            type Output = #output;
-            #definition
-            #label
-            #limits
-        }
-
-        #cfgs
-        #run
+        #call
         #result_check
-        #storable_check
-        #register
+        #cfgs
+        #private::#rest
+    }
+}
+
+fn kind(task: &Task) -> Ident {
+    let kind = match task.kind {
+        Kind::Async => "Async",
+        Kind::Blocking => "Blocking",
+        Kind::Inline => "Inline",
+    };
+    Ident::new(kind, Span::call_site())
+}
+
+/// What `orch-core` has to know of a task beside its name and generics.
+fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
+    let (mut borrow, mut lifetime) = (quote!([]), quote!('static));
+    let mut arguments = Vec::new();
+    for parameter in &parts.signature.parameters {
+        let (name, ty) = (&parameter.name, &parameter.ty);
+        match &parameter.passing {
+            Passing::ByRef(value) => {
+                (borrow, lifetime) = (quote!(['a_]), quote!('a_));
+                let passed = with_lifetime(ty);
+                arguments.push(quote!(#name: ByRef #value as #passed));
+            }
+            Passing::ByValue(value) => arguments.push(quote!(#name: ByValue #value as #ty)),
+            Passing::Context | Passing::Resource(_) | Passing::Unknown => {}
+        }
+    }
+    let returns = parts.returns();
+    let failure = parts.private.clone();
+    let run = parts.run(&quote!(#failure::Failure));
+    let options = match &task.args.retries {
+        Some(Keyed { key, value: 1.. }) => Ident::new("retryable", located(key.span())),
+        _ => Ident::new("new", Span::call_site()),
+    };
+    let retry_if = task.args.retry_if.as_ref().map(|retry_if| &retry_if.value);
+    let storable = match (parts.signature.is_generic(), &task.args.cache) {
+        (false, _) => quote!(Probe),
+        (true, Some(_)) => quote!(Yes),
+        (true, None) => quote!(No),
+    };
+    let fields = task_fields(task, parts);
+    let definition = parts.definition(&parts.name.unraw().to_string(), fields);
+    let (label, limits) = (label(task), limits(task, parts));
+    quote! {
+        (#(#arguments),*) for #borrow #lifetime -> #returns;
+        #run;
+        options #options;
+        retry_if [#retry_if];
+        storable #storable;
+        #definition
+        { #label #limits }
     }
 }
 
@@ -123,8 +118,6 @@ pub(crate) struct Parts<'a> {
     pub(crate) name: &'a Ident,
     /// The `#[cfg(..)]`s, which every item needs.
     pub(crate) cfgs: TokenStream,
-    /// The tuple of arguments, as a type.
-    pub(crate) args: TokenStream,
     /// The type of a good result.
     pub(crate) output: TokenStream,
     /// The return type as written.
@@ -151,26 +144,25 @@ impl<'a> Parts<'a> {
         };
         let mut inputs = Vec::new();
         let mut parameters = Vec::new();
-        let mut arguments = Vec::new();
         for parameter in &signature.parameters {
             let name = &parameter.name;
             match &parameter.passing {
+                // Whatever its calls pass, one error is enough.
+                Passing::ByRef(_) | Passing::ByValue(_) | Passing::Unknown
+                    if !signature.is_sound =>
+                {
+                    parameters.push(quote!(#name: impl ::core::marker::Sized));
+                    inputs.push(name);
+                }
                 Passing::ByRef(ty) => {
                     parameters.push(quote!(#name: impl #krate::Input<#ty, #krate::ByRef>));
-                    arguments.push(quote!(#private::Shared<#ty>));
                     inputs.push(name);
                 }
                 Passing::ByValue(ty) => {
                     parameters.push(quote!(#name: impl #krate::Input<#ty, #krate::ByValue>));
-                    arguments.push(quote!(#private::Owned<#ty>));
                     inputs.push(name);
                 }
-                // Whatever its calls pass, one error is enough.
-                Passing::Unknown => {
-                    parameters.push(quote!(#name: impl ::core::marker::Sized));
-                    inputs.push(name);
-                }
-                Passing::Context | Passing::Resource(_) => {}
+                Passing::Unknown | Passing::Context | Passing::Resource(_) => {}
             }
         }
         let (impl_generics, ty_generics, where_clause) = signature.generics.split_for_impl();
@@ -182,7 +174,6 @@ impl<'a> Parts<'a> {
             vis: signature.function.vis.to_token_stream(),
             name: signature.name(),
             cfgs: attributes(signature, |name| name == "cfg"),
-            args: quote!((#(#arguments,)*)),
             output,
             returned,
             inputs,
@@ -208,9 +199,21 @@ impl<'a> Parts<'a> {
         ty_generics.as_turbofish().to_token_stream()
     }
 
-    /// The user's own function, as `call`.
-    pub(crate) fn call(&self) -> TokenStream {
-        let Self { signature, vis, .. } = self;
+    /// The user's own function, as `call`, and what else is for the compiler to check.
+    pub(crate) fn call(&self, check: TokenStream) -> TokenStream {
+        let Self {
+            signature,
+            vis,
+            name,
+            cfgs,
+            ..
+        } = self;
+        let Self {
+            impl_generics,
+            ty_generics,
+            where_clause,
+            ..
+        } = self;
         let attributes = attributes(signature, |name| {
             !matches!(name, "cfg" | "doc" | "deprecated" | "must_use")
         });
@@ -221,52 +224,95 @@ impl<'a> Parts<'a> {
             sig.generics.params = signature.lifetimes.iter().cloned().collect();
         }
         let body = &signature.function.body;
-        quote!(#attributes #vis #sig #body)
+        quote! {
+            #cfgs
+            #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
+            impl #impl_generics #name #ty_generics #where_clause {
+                #attributes #vis #sig #body
+                #check
+            }
+        }
     }
 
-    /// The field that uses the type parameters, and its value.
-    pub(crate) fn marker(&self) -> (TokenStream, TokenStream) {
-        let types: Vec<&Ident> = self
-            .signature
+    /// A call of the macro of `orch-core` that makes the rest.
+    pub(crate) fn rest(&self, macro_name: &str, kind: &Ident, tokens: &TokenStream) -> TokenStream {
+        let macro_name = Ident::new(macro_name, Span::call_site());
+        let Self {
+            vis,
+            name,
+            impl_generics,
+            ty_generics,
+            where_clause,
+            signature,
+            ..
+        } = self;
+        let types = signature
             .generics
             .type_params()
-            .map(|parameter| &parameter.ident)
-            .collect();
-        if types.is_empty() {
-            return Default::default();
+            .map(|parameter| &parameter.ident);
+        quote! {
+            #macro_name! {
+                #vis #kind #name [#impl_generics] [#ty_generics] [#(#types)*] [#where_clause]
+                #tokens
+            }
         }
-        (
-            quote!(marker_: ::core::marker::PhantomData<fn() -> (#(#types,)*)>,),
-            quote!(marker_: ::core::marker::PhantomData),
-        )
     }
 
-    /// What the user's function is called with inside `run`, and the lines before.
-    pub(crate) fn call_arguments(&self, flow: bool) -> (TokenStream, Vec<TokenStream>) {
-        let private = &self.private;
-        let (context, resource) = if flow {
+    /// The same for a signature that has an error.
+    pub(crate) fn broken_rest(&self, macro_name: &str) -> TokenStream {
+        let Self { inputs, output, .. } = self;
+        let kind = Ident::new("Broken", Span::call_site());
+        self.rest(macro_name, &kind, &quote!((#(#inputs),*) -> #output;))
+    }
+
+    /// The return type, and whether it is a `Result`.
+    pub(crate) fn returns(&self) -> TokenStream {
+        let Self {
+            returned,
+            output,
+            signature,
+            ..
+        } = self;
+        if signature.returns.is_result {
+            quote!(Result #returned as #output)
+        } else {
+            quote!(Value #returned as #output)
+        }
+    }
+
+    /// The future that `run` returns, and what it calls the user's function with.
+    ///
+    /// If the body is not `Send`, the user's `async` is underlined.
+    pub(crate) fn run(&self, error: &TokenStream) -> TokenStream {
+        let Self {
+            private,
+            signature,
+            common,
+            ..
+        } = self;
+        let is_flow = common.attribute == Attribute::Flow;
+        let (context, resource) = if is_flow {
             (quote!(flow_context), quote!(flow_resource))
         } else {
             (quote!(task_context), quote!(resource))
         };
-        let mut inputs = input_values().into_iter();
-        let arguments =
-            self.signature
-                .parameters
-                .iter()
-                .filter_map(|parameter| match &parameter.passing {
-                    Passing::ByRef(_) => inputs.next().map(|input| quote!(#input.get())),
-                    Passing::ByValue(_) => inputs.next().map(|input| quote!(#input.take())),
-                    Passing::Context => Some(quote!(&context_)),
-                    Passing::Resource(ty) => Some(quote!(#private::#resource::<#ty>()?)),
-                    Passing::Unknown => None,
-                });
-        let arguments = arguments.collect();
-        let context = self
-            .signature
-            .takes_context()
-            .then(|| quote!(let context_ = #private::#context();));
-        (context.to_token_stream(), arguments)
+        let arguments = signature.parameters.iter().filter_map(|parameter| {
+            let name = &parameter.name;
+            match &parameter.passing {
+                Passing::ByRef(_) | Passing::ByValue(_) => Some(quote!(#name.pass())),
+                Passing::Context => Some(quote!(&#private::#context())),
+                Passing::Resource(ty) => Some(quote!(#private::#resource::<#ty>()?)),
+                Passing::Unknown => None,
+            }
+        });
+        let future = signature.function.sig.asyncness.map(|token| {
+            quote_spanned! {located(token.span)=>
+                impl ::core::future::Future<
+                    Output = ::core::result::Result<Self::Output, #error>,
+                > + ::core::marker::Send
+            }
+        });
+        quote!(run [#future] (#(#arguments),*))
     }
 
     /// Refuses a `Result` under another name.
@@ -294,43 +340,13 @@ impl<'a> Parts<'a> {
         }
     }
 
-    pub(crate) fn register(&self, macro_name: TokenStream) -> TokenStream {
+    /// The parameters, and the fields of the definition that differ from the defaults.
+    pub(crate) fn definition(&self, shown_name: &str, fields: Vec<TokenStream>) -> TokenStream {
         let Self {
-            private,
-            cfgs,
-            name,
-            signature,
-            ..
+            common, signature, ..
         } = self;
-        if signature.is_generic() {
-            return TokenStream::new();
-        }
-        quote!(#cfgs #private::#macro_name!(#name);)
-    }
-
-    /// `definition()`, with the fields that differ from the defaults.
-    pub(crate) fn definition(
-        &self,
-        ty: TokenStream,
-        shown_name: &str,
-        before: TokenStream,
-        fields: Vec<TokenStream>,
-    ) -> TokenStream {
-        let Self {
-            private,
-            common,
-            signature,
-            ..
-        } = self;
+        let parameters = signature.parameters.iter().map(parameter);
         let mut all = Vec::new();
-        let parameters: Vec<TokenStream> = signature
-            .parameters
-            .iter()
-            .map(|parameter| self.parameter(parameter))
-            .collect();
-        if !parameters.is_empty() {
-            all.push(quote!(parameters: &[#(#parameters),*]));
-        }
         if signature.returns.is_written {
             let returns = written(self.returned);
             all.push(quote!(returns: #returns));
@@ -342,52 +358,7 @@ impl<'a> Parts<'a> {
         let fingerprint = Literal::byte_string(&common.fingerprint);
         all.push(quote!(fingerprint: #fingerprint));
         all.extend(fields);
-        quote! {
-            fn definition() -> &'static #private::#ty {
-                #before
-                static DEFINITION: #private::#ty = #private::#ty {
-                    #(#all,)*
-                    ..#private::#ty::new(
-                        #shown_name,
-                        ::core::module_path!(),
-                        ::core::file!(),
-                        ::core::line!(),
-                        ::core::env!("CARGO_PKG_NAME"),
-                    )
-                };
-                &DEFINITION
-            }
-        }
-    }
-
-    fn parameter(&self, parameter: &crate::signature::Parameter) -> TokenStream {
-        let private = &self.private;
-        let name = parameter.name.unraw().to_string();
-        let ty = written(&parameter.ty);
-        let passing = match &parameter.passing {
-            Passing::ByRef(_) => quote!(ByRef),
-            Passing::ByValue(_) | Passing::Unknown => quote!(ByValue),
-            Passing::Context => quote!(Context),
-            Passing::Resource(_) => quote!(Resource),
-        };
-        let key = match parameter
-            .key
-            .as_ref()
-            .map_or(KeyPart::Value, |key| key.value)
-        {
-            KeyPart::Value => quote!(Value),
-            KeyPart::Skip => quote!(Skip),
-            KeyPart::Path => quote!(Path),
-            KeyPart::With => quote!(With),
-        };
-        quote! {
-            #private::Parameter {
-                name: #name,
-                ty: #ty,
-                passing: #private::ParameterPassing::#passing,
-                key: #private::KeyPart::#key,
-            }
-        }
+        quote!(definition #shown_name [#(#parameters),*] { #(#all,)* })
     }
 
     pub(crate) fn hooks(&self, hooks: &[Hook]) -> Option<TokenStream> {
@@ -415,165 +386,32 @@ fn attributes(signature: &Signature, wanted: impl Fn(&str) -> bool) -> TokenStre
     quote!(#(#attributes)*)
 }
 
-/// `args_.0`, `args_.1` and so on.
-fn input_values() -> impl IntoIterator<Item = TokenStream> {
-    (0..).map(|i| {
-        let i = Literal::usize_unsuffixed(i);
-        quote!(args_.#i)
-    })
-}
-
-/// The name of the arguments where there are any.
-pub(crate) fn args_name(parts: &Parts<'_>) -> TokenStream {
-    if parts.inputs.is_empty() || !parts.signature.is_sound {
-        quote!(_)
-    } else {
-        quote!(args_)
-    }
-}
-
-/// What a body is that cannot be written because of an error. Uses what it is given, so that no
-/// warning is added.
-pub(crate) fn unreachable(unused: &[&Ident]) -> TokenStream {
-    if unused.is_empty() {
-        return quote!(::core::unreachable!());
-    }
-    quote!(let _ = (#(#unused,)*); ::core::unreachable!())
+/// How a parameter is passed, its part in the key, its name and its type.
+fn parameter(parameter: &Parameter) -> TokenStream {
+    let name = parameter.name.unraw().to_string();
+    let ty = written(&parameter.ty);
+    let passing = match &parameter.passing {
+        Passing::ByRef(_) => quote!(ByRef),
+        Passing::ByValue(_) | Passing::Unknown => quote!(ByValue),
+        Passing::Context => quote!(Context),
+        Passing::Resource(_) => quote!(Resource),
+    };
+    let key = match parameter
+        .key
+        .as_ref()
+        .map_or(KeyPart::Value, |key| key.value)
+    {
+        KeyPart::Value => quote!(Value),
+        KeyPart::Skip => quote!(Skip),
+        KeyPart::Path => quote!(Path),
+        KeyPart::With => quote!(With),
+    };
+    quote!(#passing #key #name #ty)
 }
 
 /// The span of generated code that stands at a place of the user's, which errors underline.
 pub(crate) fn located(span: Span) -> Span {
     Span::call_site().located_at(span)
-}
-
-/// The future that `run` returns. If the body is not `Send`, the user's `async` is underlined.
-pub(crate) fn run_future(parts: &Parts<'_>, result: TokenStream) -> TokenStream {
-    let written = parts.signature.function.sig.asyncness;
-    let span = written.map_or_else(Span::call_site, |token| located(token.span));
-    quote_spanned! {span=>
-        impl ::core::future::Future<Output = #result> + ::core::marker::Send
-    }
-}
-
-/// Turns what the user's function returned into what the runtime takes.
-fn settle(parts: &Parts<'_>, value: TokenStream) -> TokenStream {
-    if parts.signature.returns.is_result {
-        quote!(Self::settle_(#value))
-    } else {
-        quote!(::core::result::Result::Ok(#value))
-    }
-}
-
-fn settle_function(task: &Task, parts: &Parts<'_>) -> TokenStream {
-    let Parts {
-        private,
-        output,
-        returned,
-        ..
-    } = parts;
-    if !parts.signature.returns.is_result {
-        return TokenStream::new();
-    }
-    let error = quote!(<#returned as #private::TaskResult>::Error);
-    let (retry_if, retry_if_value) = match &task.args.retry_if {
-        None => (TokenStream::new(), quote!(::core::option::Option::None)),
-        Some(retry_if) => {
-            let path = &retry_if.value;
-            // A `let` of its own, so that the wrong function is underlined and both types shown.
-            let retry_if = quote_spanned! {located(path.span())=>
-                let retry_if_: ::core::option::Option<fn(&#error) -> bool> =
-                    ::core::option::Option::Some(#path);
-            };
-            (retry_if, quote!(retry_if_))
-        }
-    };
-    quote! {
-        fn settle_(result_: #returned) -> ::core::result::Result<#output, #private::Failure> {
-            let classify_ = { use #private::NoClassify as _; <#private::ErrorProbe<#error>>::CLASSIFY };
-            #retry_if
-            #private::settle(result_, classify_, #retry_if_value)
-        }
-    }
-}
-
-fn stubs(parts: &Parts<'_>) -> TokenStream {
-    let Parts {
-        krate,
-        private,
-        vis,
-        returned,
-        signature,
-        ..
-    } = parts;
-    let args = args_name(parts);
-    let mut values = input_values().into_iter();
-    let (mut sync, mut asynchronous, mut arguments) = (Vec::new(), Vec::new(), Vec::new());
-    let mut borrows = false;
-    for parameter in &signature.parameters {
-        let ty = &parameter.ty;
-        match &parameter.passing {
-            Passing::ByRef(_) => {
-                borrows = true;
-                sync.push(ty.to_token_stream());
-                asynchronous.push(with_lifetime(ty));
-                arguments.extend(values.next().map(|value| quote!(#value.get())));
-            }
-            Passing::ByValue(_) => {
-                sync.push(ty.to_token_stream());
-                asynchronous.push(ty.to_token_stream());
-                arguments.extend(values.next().map(|value| quote!(#value.take())));
-            }
-            Passing::Unknown | Passing::Context | Passing::Resource(_) => {}
-        }
-    }
-    let (binder, lifetime) = if borrows {
-        (quote!(for<'a_>), quote!('a_))
-    } else {
-        (quote!(), quote!('static))
-    };
-    let body = settle(parts, quote!(stub_(#(#arguments),*)));
-    let async_body = settle(parts, quote!(stub_(#(#arguments),*).await));
-    let (body, async_body) = if signature.is_sound {
-        (
-            quote!(#private::stub::<Self>(move |#args| #body)),
-            quote! {
-                let stub_ = ::std::sync::Arc::new(stub_);
-                #private::stub_async::<Self>(move |#args| {
-                    let stub_ = ::std::sync::Arc::clone(&stub_);
-                    ::std::boxed::Box::pin(async move { #async_body })
-                })
-            },
-        )
-    } else {
-        let stub = Ident::new("stub_", Span::call_site());
-        (unreachable(&[&stub]), unreachable(&[&stub]))
-    };
-    let (stub, stub_async) = if signature.is_sound {
-        (
-            quote! {
-                impl ::core::ops::Fn(#(#sync),*) -> #returned
-                    + ::core::marker::Send + ::core::marker::Sync + 'static
-            },
-            quote! {
-                impl #binder ::core::ops::Fn(#(#asynchronous),*) -> #krate::BoxFuture<#lifetime, #returned>
-                    + ::core::marker::Send + ::core::marker::Sync + 'static
-            },
-        )
-    } else {
-        (
-            quote!(impl ::core::marker::Sized),
-            quote!(impl ::core::marker::Sized),
-        )
-    };
-    quote! {
-        #vis fn stub(stub_: #stub) -> #krate::Stub {
-            #body
-        }
-
-        #vis fn stub_async(stub_: #stub_async) -> #krate::Stub {
-            #async_body
-        }
-    }
 }
 
 /// `&T` as `&'a_ T`.
@@ -589,101 +427,32 @@ fn with_lifetime(ty: &Type) -> TokenStream {
     }
 }
 
-fn run(task: &Task, parts: &Parts<'_>) -> TokenStream {
-    let Parts {
-        private,
-        name,
-        impl_generics,
-        ty_generics,
-        where_clause,
-        signature,
-        ..
-    } = parts;
-    let (context, arguments) = parts.call_arguments(false);
-    let args = args_name(parts);
-    let result = quote!(::core::result::Result<Self::Output, #private::Failure>);
-    if task.kind == Kind::Async {
-        let body = if signature.is_sound {
-            let value = settle(parts, quote!(Self::call(#(#arguments),*).await));
-            quote!(#context #value)
-        } else {
-            unreachable(&[])
-        };
-        let future = run_future(parts, result);
-        return quote! {
-            impl #impl_generics #private::AsyncTask for #name #ty_generics #where_clause {
-                fn run(#args: Self::Args) -> #future {
-                    async move { #body }
-                }
-            }
-        };
-    }
-    let body = if signature.is_sound {
-        let value = settle(parts, quote!(Self::call(#(#arguments),*)));
-        quote!(#context #value)
-    } else {
-        unreachable(&[])
-    };
-    quote! {
-        impl #impl_generics #private::SyncTask for #name #ty_generics #where_clause {
-            fn run(#args: Self::Args) -> #result {
-                #body
-            }
-        }
-    }
-}
-
 /// Underlines a result type that cannot be stored though the task is cached.
 fn storable_check(task: &Task, parts: &Parts<'_>) -> TokenStream {
     let Parts {
         private,
         output,
         returned,
-        cfgs,
-        signature,
         ..
     } = parts;
-    if task.args.cache.is_none() || signature.is_generic() {
+    if task.args.cache.is_none() {
         return TokenStream::new();
     }
     quote_spanned! {returned.span()=>
-        #cfgs
-        const _: fn() = #private::assert_storable::<#output>;
+        const STORABLE_: fn() = #private::assert_storable::<#output>;
     }
 }
 
-fn task_definition(task: &Task, parts: &Parts<'_>) -> TokenStream {
-    let Parts {
-        private,
-        output,
-        signature,
-        returned,
-        ..
-    } = parts;
+fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
+    let private = &parts.private;
     let args = &task.args;
     let mut fields = Vec::new();
-    match task.kind {
-        Kind::Async => {}
-        Kind::Blocking => fields.push(quote!(kind: #private::Kind::Blocking)),
-        Kind::Inline => fields.push(quote!(kind: #private::Kind::Inline)),
-    }
     fields.extend(version(args.version.as_ref()));
     if let Some(id) = &args.id {
         fields.push(quote!(id: ::core::option::Option::Some(#id)));
     }
-    let mut before = TokenStream::new();
-    if !signature.is_generic() {
-        fields.push(quote! {
-            storable: { use #private::NotStorable as _; <#private::StorableProbe<#output>>::STORABLE }
-        });
-    } else if args.cache.is_some() {
-        before = quote_spanned! {returned.span()=>
-            let _: fn() = #private::assert_storable::<#output>;
-        };
-        fields.push(quote!(storable: true));
-    }
     fields.extend(tags(&args.tags));
-    fields.extend(retries(args.retries));
+    fields.extend(retries(args.retries.as_ref()));
     if let Some(backoff) = &args.backoff {
         let backoff = backoff_tokens(backoff, private);
         fields.push(quote!(backoff: #backoff));
@@ -735,8 +504,7 @@ fn task_definition(task: &Task, parts: &Parts<'_>) -> TokenStream {
     if let Some((name, _)) = &task.name {
         fields.push(quote!(name_template: ::core::option::Option::Some(#name)));
     }
-    let shown_name = parts.name.unraw().to_string();
-    parts.definition(quote!(Definition), &shown_name, before, fields)
+    fields
 }
 
 pub(crate) fn version(version: Option<&LitStr>) -> Option<TokenStream> {
@@ -747,8 +515,9 @@ pub(crate) fn tags(tags: &[LitStr]) -> Option<TokenStream> {
     (!tags.is_empty()).then(|| quote!(tags: &[#(#tags),*]))
 }
 
-pub(crate) fn retries(retries: Option<u32>) -> Option<TokenStream> {
-    let retries = Literal::u32_unsuffixed(retries.filter(|retries| *retries > 0)?);
+pub(crate) fn retries(retries: Option<&Keyed<u32>>) -> Option<TokenStream> {
+    let retries = retries.filter(|retries| retries.value > 0)?;
+    let retries = Literal::u32_unsuffixed(retries.value);
     Some(quote!(retries: #retries))
 }
 

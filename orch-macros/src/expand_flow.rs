@@ -1,13 +1,12 @@
 //! Turns a valid flow or test into tokens. Cannot fail.
 
-use proc_macro2::{Literal, TokenStream};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
 use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
 
-use crate::attr::{FailureMode, WhenFull};
-use crate::expand::{
-    Parts, args_name, duration_field, retries, run_future, tags, unreachable, version,
-};
+use crate::attr::{FailureMode, Keyed, WhenFull};
+use crate::expand::{Parts, duration_field, located, retries, tags, version};
+use crate::signature::Passing;
 use crate::validate::{Flow, Test};
 
 /// The expansion of `#[flow]`.
@@ -19,7 +18,6 @@ pub(crate) fn flow(flow: &Flow) -> TokenStream {
         vis,
         name,
         cfgs,
-        args,
         output,
         inputs,
         parameters,
@@ -33,70 +31,54 @@ pub(crate) fn flow(flow: &Flow) -> TokenStream {
         ..
     } = &parts;
     let attributes = parts.public_attributes();
-    let call = parts.call();
-    let (marker_field, _) = parts.marker();
-    let flow_call = match flow.args.retries {
-        Some(1..) => quote!(flow_call_retryable),
-        _ => quote!(flow_call),
-    };
-    let start = if signature.is_sound {
-        quote!(#private::#flow_call::<#name #ty_generics>((#(#inputs.into_argument(),)*)))
-    } else {
-        unreachable(inputs)
-    };
-    let definition = flow_definition(flow, &parts);
-    let run_args = args_name(&parts);
-    let body = run_body(&parts);
-    let result = quote!(::core::result::Result<Self::Output, #private::BoxError>);
-    let future = run_future(&parts, result);
+    let call = parts.call(TokenStream::new());
     let result_check = parts.result_check();
-    let register = parts.register(quote!(register_flow));
+    let make = match &flow.args.retries {
+        Some(Keyed { key, value: 1.. }) => Ident::new("flow_call_retryable", located(key.span())),
+        _ => Ident::new("flow_call", Span::call_site()),
+    };
+    let (make, rest) = if signature.is_sound {
+        let kind = Ident::new("Async", Span::call_site());
+        (
+            quote!(#private::#make::<#name #ty_generics>((#(#inputs.into_argument(),)*))),
+            parts.rest("flow", &kind, &flow_tokens(flow, &parts)),
+        )
+    } else {
+        (
+            quote!(let _ = (#(#inputs,)*); #private::never()),
+            parts.broken_rest("flow"),
+        )
+    };
     quote! {
         #attributes
         #vis fn #name #impl_generics (#(#parameters),*) -> #krate::FlowCall<#output> #where_clause {
-            #start
+            #make
         }
-
-        #cfgs
-        #[doc(hidden)]
-        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-        #vis struct #name #impl_generics #where_clause { #marker_field }
-
-        #cfgs
-        #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
-        impl #impl_generics #name #ty_generics #where_clause {
-            #call
-        }
-
-        #cfgs
-        impl #impl_generics #private::Flow for #name #ty_generics #where_clause {
-            type Args = #args;
-            type Output = #output;
-            #definition
-
-            fn run(#run_args: Self::Args) -> #future {
-                async move { #body }
-            }
-        }
-
+        #call
         #result_check
-        #register
+        #cfgs
+        #private::#rest
     }
 }
 
-fn run_body(parts: &Parts<'_>) -> TokenStream {
-    let Parts {
-        private, signature, ..
-    } = parts;
-    if !signature.is_sound {
-        return unreachable(&[]);
-    }
-    let (context, arguments) = parts.call_arguments(true);
-    let value = quote!(Self::call(#(#arguments),*).await);
-    if signature.returns.is_result {
-        quote!(#context #private::settle_flow(#value))
-    } else {
-        quote!(#context ::core::result::Result::Ok(#value))
+/// What `orch-core` has to know of a flow beside its name and generics.
+fn flow_tokens(flow: &Flow, parts: &Parts<'_>) -> TokenStream {
+    let private = &parts.private;
+    let arguments = parts.signature.parameters.iter().filter_map(|parameter| {
+        let name = &parameter.name;
+        match &parameter.passing {
+            Passing::ByRef(ty) => Some(quote!(#name: ByRef #ty)),
+            Passing::ByValue(ty) => Some(quote!(#name: ByValue #ty)),
+            Passing::Context | Passing::Resource(_) | Passing::Unknown => None,
+        }
+    });
+    let returns = parts.returns();
+    let run = parts.run(&quote!(#private::BoxError));
+    let definition = flow_definition(flow, parts);
+    quote! {
+        (#(#arguments),*) -> #returns;
+        #run;
+        #definition
     }
 }
 
@@ -117,7 +99,7 @@ fn flow_definition(flow: &Flow, parts: &Parts<'_>) -> TokenStream {
     }
     fields.extend(duration_field("timeout", args.timeout));
     fields.extend(duration_field("grace", args.grace));
-    fields.extend(retries(args.retries));
+    fields.extend(retries(args.retries.as_ref()));
     if let Some((number, when_full)) = args.max_running {
         let number = Literal::u32_unsuffixed(number);
         let when_full = match when_full {
@@ -135,12 +117,7 @@ fn flow_definition(flow: &Flow, parts: &Parts<'_>) -> TokenStream {
         Some(name) => name.value(),
         None => parts.name.unraw().to_string(),
     };
-    parts.definition(
-        quote!(FlowDefinition),
-        &shown_name,
-        TokenStream::new(),
-        fields,
-    )
+    parts.definition(&shown_name, fields)
 }
 
 /// The expansion of `#[test]`.

@@ -16,6 +16,15 @@ fn check(macro_impl: Macro, args: &str, item: &str, expected: Expect) {
     expected.assert_eq(&expand(macro_impl, args, item));
 }
 
+/// The expansion without white space, which is odd among the tokens of a macro call.
+fn squeezed(macro_impl: Macro, args: &str, item: &str) -> String {
+    squeeze(&expand(macro_impl, args, item))
+}
+
+fn squeeze(text: &str) -> String {
+    text.split_whitespace().collect()
+}
+
 /// The messages of the `compile_error!`s.
 fn messages(macro_impl: Macro, args: &str, item: &str) -> Vec<String> {
     let expansion = macro_impl(args.parse().unwrap(), item.parse().unwrap());
@@ -91,145 +100,22 @@ fn a_plain_task_expands() {
             > {
                 train_model::with().submit(train, alpha)
             }
-            #[doc(hidden)]
-            #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-            pub struct train_model {
-                options_: ::orch_core::__private::CallOptions<
-                    (::orch_core::__private::Shared<Dataset>, ::orch_core::__private::Owned<f64>),
-                >,
-            }
             #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
             impl train_model {
                 pub fn call(train: &Dataset, alpha: f64) -> Result<LinearModel, MlError> {
                     LinearModel::fit(train, alpha)
                 }
-                pub fn with() -> Self {
-                    Self {
-                        options_: ::orch_core::__private::CallOptions::new(),
-                    }
-                }
-                ::orch_core::__task_setters! {
-                    (::orch_core::__private::Shared < Dataset >, ::orch_core::__private::Owned < f64
-                    >,)
-                }
-                pub fn submit(
-                    self,
-                    train: impl ::orch_core::Input<Dataset, ::orch_core::ByRef>,
-                    alpha: impl ::orch_core::Input<f64, ::orch_core::ByValue>,
-                ) -> ::orch_core::TaskRun<
-                    <Result<LinearModel, MlError> as ::orch_core::__private::TaskResult>::Value,
-                > {
-                    ::orch_core::__private::submit_blocking::<
-                        Self,
-                    >(self.options_, (train.into_argument(), alpha.into_argument()))
-                }
-                pub fn stub(
-                    stub_: impl ::core::ops::Fn(
-                        &Dataset,
-                        f64,
-                    ) -> Result<
-                            LinearModel,
-                            MlError,
-                        > + ::core::marker::Send + ::core::marker::Sync + 'static,
-                ) -> ::orch_core::Stub {
-                    ::orch_core::__private::stub::<
-                        Self,
-                    >(move |args_| Self::settle_(stub_(args_.0.get(), args_.1.take())))
-                }
-                pub fn stub_async(
-                    stub_: impl for<'a_> ::core::ops::Fn(
-                        &'a_ Dataset,
-                        f64,
-                    ) -> ::orch_core::BoxFuture<
-                            'a_,
-                            Result<LinearModel, MlError>,
-                        > + ::core::marker::Send + ::core::marker::Sync + 'static,
-                ) -> ::orch_core::Stub {
-                    let stub_ = ::std::sync::Arc::new(stub_);
-                    ::orch_core::__private::stub_async::<
-                        Self,
-                    >(move |args_| {
-                        let stub_ = ::std::sync::Arc::clone(&stub_);
-                        ::std::boxed::Box::pin(async move {
-                            Self::settle_(stub_(args_.0.get(), args_.1.take()).await)
-                        })
-                    })
-                }
-                fn settle_(
-                    result_: Result<LinearModel, MlError>,
-                ) -> ::core::result::Result<
-                    <Result<LinearModel, MlError> as ::orch_core::__private::TaskResult>::Value,
-                    ::orch_core::__private::Failure,
-                > {
-                    let classify_ = {
-                        use ::orch_core::__private::NoClassify as _;
-                        <::orch_core::__private::ErrorProbe<
-                            <Result<
-                                LinearModel,
-                                MlError,
-                            > as ::orch_core::__private::TaskResult>::Error,
-                        >>::CLASSIFY
-                    };
-                    ::orch_core::__private::settle(result_, classify_, ::core::option::Option::None)
-                }
             }
-            impl ::orch_core::__private::Task for train_model {
-                type Args = (
-                    ::orch_core::__private::Shared<Dataset>,
-                    ::orch_core::__private::Owned<f64>,
-                );
-                type Output = <Result<
-                    LinearModel,
-                    MlError,
-                > as ::orch_core::__private::TaskResult>::Value;
-                fn definition() -> &'static ::orch_core::__private::Definition {
-                    static DEFINITION: ::orch_core::__private::Definition = ::orch_core::__private::Definition {
-                        parameters: &[
-                            ::orch_core::__private::Parameter {
-                                name: "train",
-                                ty: "&Dataset",
-                                passing: ::orch_core::__private::ParameterPassing::ByRef,
-                                key: ::orch_core::__private::KeyPart::Value,
-                            },
-                            ::orch_core::__private::Parameter {
-                                name: "alpha",
-                                ty: "f64",
-                                passing: ::orch_core::__private::ParameterPassing::ByValue,
-                                key: ::orch_core::__private::KeyPart::Value,
-                            },
-                        ],
-                        returns: "Result<LinearModel, MlError>",
-                        doc: "Fits a model.",
-                        fingerprint: b"D\xF2Z\x13\xE0\xB9\x98\x90\x16\xE5\xA8\xDED\xB0\xFB~\x86\xC9\xB1\xD9\xE5`\xB3\x88c\x1A\xC4\x92\xE7\x02$\xA1",
-                        kind: ::orch_core::__private::Kind::Blocking,
-                        storable: {
-                            use ::orch_core::__private::NotStorable as _;
-                            <::orch_core::__private::StorableProbe<
-                                <Result<
-                                    LinearModel,
-                                    MlError,
-                                > as ::orch_core::__private::TaskResult>::Value,
-                            >>::STORABLE
-                        },
-                        ..::orch_core::__private::Definition::new(
-                            "train_model",
-                            ::core::module_path!(),
-                            ::core::file!(),
-                            ::core::line!(),
-                            ::core::env!("CARGO_PKG_NAME"),
-                        )
-                    };
-                    &DEFINITION
-                }
+            ::orch_core::__private::task! {
+                pub Blocking train_model[] [] [] [] (train : ByRef Dataset as & 'a_ Dataset, alpha :
+                ByValue f64 as f64) for ['a_] 'a_ -> Result Result < LinearModel, MlError > as <
+                Result < LinearModel, MlError > as ::orch_core::__private::TaskResult > ::Value;
+                run[] (train.pass(), alpha.pass()); options new; retry_if[]; storable Probe;
+                definition "train_model"[ByRef Value "train" "&Dataset", ByValue Value "alpha" "f64"]
+                { returns : "Result<LinearModel, MlError>", doc : "Fits a model.", fingerprint :
+                b"D\xF2Z\x13\xE0\xB9\x98\x90\x16\xE5\xA8\xDED\xB0\xFB~\x86\xC9\xB1\xD9\xE5`\xB3\x88c\x1A\xC4\x92\xE7\x02$\xA1",
+                } {}
             }
-            impl ::orch_core::__private::SyncTask for train_model {
-                fn run(
-                    args_: Self::Args,
-                ) -> ::core::result::Result<Self::Output, ::orch_core::__private::Failure> {
-                    Self::settle_(Self::call(args_.0.get(), args_.1.take()))
-                }
-            }
-            ::orch_core::__private::register_task!(train_model);
         "#]],
     );
 }
@@ -237,8 +123,11 @@ fn a_plain_task_expands() {
 /// A budget, so that an addition is a decision.
 #[test]
 fn a_plain_task_stays_within_its_budget_of_lines() {
-    let lines = expand(task_impl, "", PLAIN).lines().count();
-    assert!(lines <= 148, "{lines} lines");
+    let lines = expand(task_impl, "", PLAIN).lines().count() - PLAIN.trim().lines().count();
+    assert!(lines < 30, "{lines} lines");
+    let flow = PLAIN.replace("pub fn", "pub async fn");
+    let lines = expand(flow_impl, "", &flow).lines().count() - flow.trim().lines().count();
+    assert!(lines < 30, "{lines} lines");
 }
 
 #[test]
@@ -281,17 +170,6 @@ fn an_async_task_with_options_expands() {
                 fetch::with().submit(url, tenant)
             }
             #[cfg(feature = "net")]
-            #[doc(hidden)]
-            #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-            struct fetch {
-                options_: my::orch::__private::CallOptions<
-                    (
-                        my::orch::__private::Shared<::std::string::String>,
-                        my::orch::__private::Owned<String>,
-                    ),
-                >,
-            }
-            #[cfg(feature = "net")]
             #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
             impl fetch {
                 #[allow(clippy::too_many_arguments)]
@@ -304,206 +182,47 @@ fn an_async_task_with_options_expands() {
                 ) -> Result<Page, FetchError> {
                     get(url).await
                 }
-                fn with() -> Self {
-                    Self {
-                        options_: my::orch::__private::CallOptions::retryable(),
-                    }
-                }
-                my::orch::__task_setters! {
-                    (my::orch::__private::Shared < ::std::string::String >,
-                    my::orch::__private::Owned < String >,)
-                }
-                fn submit(
-                    self,
-                    url: impl my::orch::Input<::std::string::String, my::orch::ByRef>,
-                    tenant: impl my::orch::Input<String, my::orch::ByValue>,
-                ) -> my::orch::TaskRun<
+                const STORABLE_: fn() = my::orch::__private::assert_storable::<
                     <Result<Page, FetchError> as my::orch::__private::TaskResult>::Value,
-                > {
-                    my::orch::__private::submit_async::<
-                        Self,
-                    >(self.options_, (url.into_argument(), tenant.into_argument()))
-                }
-                fn stub(
-                    stub_: impl ::core::ops::Fn(
-                        &str,
-                        String,
-                    ) -> Result<
-                            Page,
-                            FetchError,
-                        > + ::core::marker::Send + ::core::marker::Sync + 'static,
-                ) -> my::orch::Stub {
-                    my::orch::__private::stub::<
-                        Self,
-                    >(move |args_| Self::settle_(stub_(args_.0.get(), args_.1.take())))
-                }
-                fn stub_async(
-                    stub_: impl for<'a_> ::core::ops::Fn(
-                        &'a_ str,
-                        String,
-                    ) -> my::orch::BoxFuture<
-                            'a_,
-                            Result<Page, FetchError>,
-                        > + ::core::marker::Send + ::core::marker::Sync + 'static,
-                ) -> my::orch::Stub {
-                    let stub_ = ::std::sync::Arc::new(stub_);
-                    my::orch::__private::stub_async::<
-                        Self,
-                    >(move |args_| {
-                        let stub_ = ::std::sync::Arc::clone(&stub_);
-                        ::std::boxed::Box::pin(async move {
-                            Self::settle_(stub_(args_.0.get(), args_.1.take()).await)
-                        })
-                    })
-                }
-                fn settle_(
-                    result_: Result<Page, FetchError>,
-                ) -> ::core::result::Result<
-                    <Result<Page, FetchError> as my::orch::__private::TaskResult>::Value,
-                    my::orch::__private::Failure,
-                > {
-                    let classify_ = {
-                        use my::orch::__private::NoClassify as _;
-                        <my::orch::__private::ErrorProbe<
-                            <Result<Page, FetchError> as my::orch::__private::TaskResult>::Error,
-                        >>::CLASSIFY
-                    };
-                    let retry_if_: ::core::option::Option<
-                        fn(
-                            &<Result<Page, FetchError> as my::orch::__private::TaskResult>::Error,
-                        ) -> bool,
-                    > = ::core::option::Option::Some(FetchError::is_transient);
-                    my::orch::__private::settle(result_, classify_, retry_if_)
-                }
+                >;
             }
             #[cfg(feature = "net")]
-            impl my::orch::__private::Task for fetch {
-                type Args = (
-                    my::orch::__private::Shared<::std::string::String>,
-                    my::orch::__private::Owned<String>,
-                );
-                type Output = <Result<Page, FetchError> as my::orch::__private::TaskResult>::Value;
-                fn definition() -> &'static my::orch::__private::Definition {
-                    static DEFINITION: my::orch::__private::Definition = my::orch::__private::Definition {
-                        parameters: &[
-                            my::orch::__private::Parameter {
-                                name: "url",
-                                ty: "&str",
-                                passing: my::orch::__private::ParameterPassing::ByRef,
-                                key: my::orch::__private::KeyPart::Value,
-                            },
-                            my::orch::__private::Parameter {
-                                name: "tenant",
-                                ty: "String",
-                                passing: my::orch::__private::ParameterPassing::ByValue,
-                                key: my::orch::__private::KeyPart::Skip,
-                            },
-                            my::orch::__private::Parameter {
-                                name: "pool",
-                                ty: "Resource<Pool>",
-                                passing: my::orch::__private::ParameterPassing::Resource,
-                                key: my::orch::__private::KeyPart::Value,
-                            },
-                            my::orch::__private::Parameter {
-                                name: "context",
-                                ty: "&TaskContext",
-                                passing: my::orch::__private::ParameterPassing::Context,
-                                key: my::orch::__private::KeyPart::Value,
-                            },
-                        ],
-                        returns: "Result<Page, FetchError>",
-                        doc: "Fetches a page.",
-                        fingerprint: b"\xBA\x8B\xD3\xA8\x86o\xEF\xE1N\xB3>\xAC\x05\xCA-\x87\xE08\xD4\x95\x19K\xD8\x17\x1Bp[\x15\x9D\xDED8",
-                        version: ::core::option::Option::Some("2"),
-                        id: ::core::option::Option::Some("fetch"),
-                        storable: {
-                            use my::orch::__private::NotStorable as _;
-                            <my::orch::__private::StorableProbe<
-                                <Result<Page, FetchError> as my::orch::__private::TaskResult>::Value,
-                            >>::STORABLE
-                        },
-                        tags: &["io", "slow"],
-                        retries: 3,
-                        backoff: my::orch::__private::Backoff::exponential(
-                                1000000000,
-                                30000000000,
-                                3.0,
-                            )
-                            .jitter(0.2),
-                        timeout: ::core::option::Option::Some(
-                            ::core::time::Duration::from_nanos(300000000000),
-                        ),
-                        queue_timeout: ::core::option::Option::Some(
-                            ::core::time::Duration::from_nanos(3600000000000),
-                        ),
-                        deadline: ::core::option::Option::Some(
-                            ::core::time::Duration::from_nanos(86400000000000),
-                        ),
-                        heartbeat: ::core::option::Option::Some(
-                            ::core::time::Duration::from_nanos(1500000000),
-                        ),
-                        limits: &[
-                            my::orch::__private::LimitUse::new("net", 1),
-                            my::orch::__private::LimitUse::new("db/{tenant}", 2),
-                        ],
-                        allow_failure: true,
-                        priority: -1,
-                        hooks: &[
-                            (my::orch::__private::HookOn::Failure, notify),
-                            (my::orch::__private::HookOn::End, crate::log_it),
-                        ],
-                        cache: my::orch::__private::CacheOption::GlobalFor(
-                            ::core::time::Duration::from_nanos(604800000000000),
-                        ),
-                        name_template: ::core::option::Option::Some("fetch {url} {{x}}"),
-                        ..my::orch::__private::Definition::new(
-                            "fetch",
-                            ::core::module_path!(),
-                            ::core::file!(),
-                            ::core::line!(),
-                            ::core::env!("CARGO_PKG_NAME"),
-                        )
-                    };
-                    &DEFINITION
-                }
-                fn label(args_: &Self::Args) -> ::core::option::Option<::std::string::String> {
-                    ::core::option::Option::Some(::std::format!("fetch {} {{x}}", args_.0.peek()))
-                }
-                fn limits(args_: &Self::Args) -> ::std::vec::Vec<my::orch::__private::LimitUse> {
-                    ::std::vec![
-                        my::orch::__private::LimitUse::named(::std::format!("net"), 1),
-                        my::orch::__private::LimitUse::named(::std::format!("db/{}", args_.1.peek()),
-                        2)
-                    ]
-                }
+            my::orch::__private::task! {
+                Async fetch[] [] [] [] (url : ByRef::std::string::String as & 'a_ str, tenant :
+                ByValue String as String) for ['a_] 'a_ -> Result Result < Page, FetchError > as <
+                Result < Page, FetchError > as my::orch::__private::TaskResult > ::Value; run[impl
+                ::core::future::Future < Output = ::core::result::Result < Self::Output,
+                my::orch::__private::Failure >, > + ::core::marker::Send] (url.pass(), tenant.pass(),
+                my::orch::__private::resource:: < Pool > () ?, &
+                my::orch::__private::task_context()); options retryable;
+                retry_if[FetchError::is_transient]; storable Probe; definition "fetch"[ByRef Value
+                "url" "&str", ByValue Skip "tenant" "String", Resource Value "pool" "Resource<Pool>",
+                Context Value "context" "&TaskContext"] { returns : "Result<Page, FetchError>", doc :
+                "Fetches a page.", fingerprint :
+                b"\xBA\x8B\xD3\xA8\x86o\xEF\xE1N\xB3>\xAC\x05\xCA-\x87\xE08\xD4\x95\x19K\xD8\x17\x1Bp[\x15\x9D\xDED8",
+                version : ::core::option::Option::Some("2"), id :
+                ::core::option::Option::Some("fetch"), tags : & ["io", "slow"], retries : 3, backoff
+                : my::orch::__private::Backoff::exponential(1000000000, 30000000000, 3.0)
+                .jitter(0.2), timeout :
+                ::core::option::Option::Some(::core::time::Duration::from_nanos(300000000000)),
+                queue_timeout :
+                ::core::option::Option::Some(::core::time::Duration::from_nanos(3600000000000)),
+                deadline :
+                ::core::option::Option::Some(::core::time::Duration::from_nanos(86400000000000)),
+                heartbeat :
+                ::core::option::Option::Some(::core::time::Duration::from_nanos(1500000000)), limits
+                : & [my::orch::__private::LimitUse::new("net", 1),
+                my::orch::__private::LimitUse::new("db/{tenant}", 2)], allow_failure : true, priority
+                : - 1, hooks : & [(my::orch::__private::HookOn::Failure, notify),
+                (my::orch::__private::HookOn::End, crate ::log_it)], cache :
+                my::orch::__private::CacheOption::GlobalFor(::core::time::Duration::from_nanos(604800000000000)),
+                name_template : ::core::option::Option::Some("fetch {url} {{x}}"), } { fn label(args_
+                : & Self::Args) -> ::core::option::Option < ::std::string::String > {
+                ::core::option::Option::Some(::std::format!("fetch {} {{x}}", args_.0.peek())) } fn
+                limits(args_ : & Self::Args) -> ::std::vec::Vec < my::orch::__private::LimitUse > {
+                ::std::vec![my::orch::__private::LimitUse::named(::std::format!("net"), 1),
+                my::orch::__private::LimitUse::named(::std::format!("db/{}", args_.1.peek()), 2)] } }
             }
-            #[cfg(feature = "net")]
-            impl my::orch::__private::AsyncTask for fetch {
-                fn run(
-                    args_: Self::Args,
-                ) -> impl ::core::future::Future<
-                    Output = ::core::result::Result<Self::Output, my::orch::__private::Failure>,
-                > + ::core::marker::Send {
-                    async move {
-                        let context_ = my::orch::__private::task_context();
-                        Self::settle_(
-                            Self::call(
-                                    args_.0.get(),
-                                    args_.1.take(),
-                                    my::orch::__private::resource::<Pool>()?,
-                                    &context_,
-                                )
-                                .await,
-                        )
-                    }
-                }
-            }
-            #[cfg(feature = "net")]
-            const _: fn() = my::orch::__private::assert_storable::<
-                <Result<Page, FetchError> as my::orch::__private::TaskResult>::Value,
-            >;
-            #[cfg(feature = "net")]
-            my::orch::__private::register_task!(fetch);
         "##]],
     );
 }
@@ -532,20 +251,6 @@ fn a_generic_task_expands() {
             {
                 fit::<P, N>::with().submit(params, n)
             }
-            #[doc(hidden)]
-            #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-            pub(crate) struct fit<
-                P: Params + ::core::marker::Send + ::core::marker::Sync + 'static,
-                const N: usize,
-            >
-            where
-                P::Model: Clone,
-            {
-                options_: ::orch_core::__private::CallOptions<
-                    (::orch_core::__private::Shared<P>, ::orch_core::__private::Owned<[u8; N]>),
-                >,
-                marker_: ::core::marker::PhantomData<fn() -> (P,)>,
-            }
             #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
             impl<
                 P: Params + ::core::marker::Send + ::core::marker::Sync + 'static,
@@ -557,109 +262,16 @@ fn a_generic_task_expands() {
                 pub(crate) fn call(params: &P, n: [u8; N]) -> P::Model {
                     params.fit()
                 }
-                pub(crate) fn with() -> Self {
-                    Self {
-                        options_: ::orch_core::__private::CallOptions::new(),
-                        marker_: ::core::marker::PhantomData,
-                    }
-                }
-                ::orch_core::__task_setters! {
-                    (::orch_core::__private::Shared < P >, ::orch_core::__private::Owned < [u8; N]
-                    >,)
-                }
-                pub(crate) fn submit(
-                    self,
-                    params: impl ::orch_core::Input<P, ::orch_core::ByRef>,
-                    n: impl ::orch_core::Input<[u8; N], ::orch_core::ByValue>,
-                ) -> ::orch_core::TaskRun<P::Model> {
-                    ::orch_core::__private::submit_inline::<
-                        Self,
-                    >(self.options_, (params.into_argument(), n.into_argument()))
-                }
-                pub(crate) fn stub(
-                    stub_: impl ::core::ops::Fn(
-                        &P,
-                        [u8; N],
-                    ) -> P::Model + ::core::marker::Send + ::core::marker::Sync + 'static,
-                ) -> ::orch_core::Stub {
-                    ::orch_core::__private::stub::<
-                        Self,
-                    >(move |args_| ::core::result::Result::Ok(stub_(args_.0.get(), args_.1.take())))
-                }
-                pub(crate) fn stub_async(
-                    stub_: impl for<'a_> ::core::ops::Fn(
-                        &'a_ P,
-                        [u8; N],
-                    ) -> ::orch_core::BoxFuture<
-                            'a_,
-                            P::Model,
-                        > + ::core::marker::Send + ::core::marker::Sync + 'static,
-                ) -> ::orch_core::Stub {
-                    let stub_ = ::std::sync::Arc::new(stub_);
-                    ::orch_core::__private::stub_async::<
-                        Self,
-                    >(move |args_| {
-                        let stub_ = ::std::sync::Arc::clone(&stub_);
-                        ::std::boxed::Box::pin(async move {
-                            ::core::result::Result::Ok(stub_(args_.0.get(), args_.1.take()).await)
-                        })
-                    })
-                }
             }
-            impl<
-                P: Params + ::core::marker::Send + ::core::marker::Sync + 'static,
-                const N: usize,
-            > ::orch_core::__private::Task for fit<P, N>
-            where
-                P::Model: Clone,
-            {
-                type Args = (
-                    ::orch_core::__private::Shared<P>,
-                    ::orch_core::__private::Owned<[u8; N]>,
-                );
-                type Output = P::Model;
-                fn definition() -> &'static ::orch_core::__private::Definition {
-                    static DEFINITION: ::orch_core::__private::Definition = ::orch_core::__private::Definition {
-                        parameters: &[
-                            ::orch_core::__private::Parameter {
-                                name: "params",
-                                ty: "&P",
-                                passing: ::orch_core::__private::ParameterPassing::ByRef,
-                                key: ::orch_core::__private::KeyPart::Value,
-                            },
-                            ::orch_core::__private::Parameter {
-                                name: "n",
-                                ty: "[u8; N]",
-                                passing: ::orch_core::__private::ParameterPassing::ByValue,
-                                key: ::orch_core::__private::KeyPart::Value,
-                            },
-                        ],
-                        returns: "P::Model",
-                        fingerprint: b"\xA7\x1E\x01\x05\x94\x11\xE9\xCC,\xF9=*/\xD5!3\x89\xF4S\xA0\xC6\x1F\x80 e\xFB\x81N'\xE8\xE2\xB3",
-                        kind: ::orch_core::__private::Kind::Inline,
-                        ..::orch_core::__private::Definition::new(
-                            "fit",
-                            ::core::module_path!(),
-                            ::core::file!(),
-                            ::core::line!(),
-                            ::core::env!("CARGO_PKG_NAME"),
-                        )
-                    };
-                    &DEFINITION
-                }
-            }
-            impl<
-                P: Params + ::core::marker::Send + ::core::marker::Sync + 'static,
-                const N: usize,
-            > ::orch_core::__private::SyncTask for fit<P, N>
-            where
-                P::Model: Clone,
-            {
-                fn run(
-                    args_: Self::Args,
-                ) -> ::core::result::Result<Self::Output, ::orch_core::__private::Failure> {
-                    ::core::result::Result::Ok(Self::call(args_.0.get(), args_.1.take()))
-                }
+            ::orch_core::__private::task! {
+                pub (crate) Inline fit[< P : Params + ::core::marker::Send + ::core::marker::Sync +
+                'static, const N : usize >] [< P, N >] [P] [where P::Model : Clone] (params : ByRef P
+                as & 'a_ P, n : ByValue[u8; N] as [u8; N]) for ['a_] 'a_ -> Value P::Model as
+                P::Model; run[] (params.pass(), n.pass()); options new; retry_if[]; storable No;
+                definition "fit"[ByRef Value "params" "&P", ByValue Value "n" "[u8; N]"] { returns :
+                "P::Model", fingerprint :
+                b"\xA7\x1E\x01\x05\x94\x11\xE9\xCC,\xF9=*/\xD5!3\x89\xF4S\xA0\xC6\x1F\x80 e\xFB\x81N'\xE8\xE2\xB3",
+                } {}
             }
         "#]],
     );
@@ -685,77 +297,31 @@ fn a_flow_expands() {
             > {
                 ::orch_core::__private::flow_call_retryable::<ml_workflow>((file.into_argument(),))
             }
-            #[doc(hidden)]
-            #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-            pub struct ml_workflow {}
             #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
             impl ml_workflow {
                 pub async fn call(file: DataFile, context: &FlowContext) -> anyhow::Result<Metrics> {
                     load(file).await
                 }
             }
-            impl ::orch_core::__private::Flow for ml_workflow {
-                type Args = (::orch_core::__private::Owned<DataFile>,);
-                type Output = <anyhow::Result<Metrics> as ::orch_core::__private::TaskResult>::Value;
-                fn definition() -> &'static ::orch_core::__private::FlowDefinition {
-                    static DEFINITION: ::orch_core::__private::FlowDefinition = ::orch_core::__private::FlowDefinition {
-                        parameters: &[
-                            ::orch_core::__private::Parameter {
-                                name: "file",
-                                ty: "DataFile",
-                                passing: ::orch_core::__private::ParameterPassing::ByValue,
-                                key: ::orch_core::__private::KeyPart::Value,
-                            },
-                            ::orch_core::__private::Parameter {
-                                name: "context",
-                                ty: "&FlowContext",
-                                passing: ::orch_core::__private::ParameterPassing::Context,
-                                key: ::orch_core::__private::KeyPart::Value,
-                            },
-                        ],
-                        returns: "anyhow::Result<Metrics>",
-                        doc: "Trains the model.",
-                        fingerprint: b"{\xEB\x9A\xF2\xB7\xD8\x93\xF7\x89\x08\xBD\x0F\xD8\x1E\x07|\xE1P\x89\xDF\x1CO\xFC^\xF2\x80\xB2\xBAC\xF3d\x99",
-                        tags: &["nightly"],
-                        failure_mode: ::core::option::Option::Some(
-                            ::orch_core::__private::FailureMode::ContinueOnFailure,
-                        ),
-                        timeout: ::core::option::Option::Some(
-                            ::core::time::Duration::from_nanos(3600000000000),
-                        ),
-                        grace: ::core::option::Option::Some(
-                            ::core::time::Duration::from_nanos(10000000000),
-                        ),
-                        retries: 1,
-                        max_running: ::core::option::Option::Some((
-                            2,
-                            ::orch_core::__private::WhenFull::Skip,
-                        )),
-                        hooks: &[(::orch_core::__private::HookOn::Success, notify)],
-                        ..::orch_core::__private::FlowDefinition::new(
-                            "ml-workflow",
-                            ::core::module_path!(),
-                            ::core::file!(),
-                            ::core::line!(),
-                            ::core::env!("CARGO_PKG_NAME"),
-                        )
-                    };
-                    &DEFINITION
-                }
-                fn run(
-                    args_: Self::Args,
-                ) -> impl ::core::future::Future<
-                    Output = ::core::result::Result<Self::Output, ::orch_core::__private::BoxError>,
-                > + ::core::marker::Send {
-                    async move {
-                        let context_ = ::orch_core::__private::flow_context();
-                        ::orch_core::__private::settle_flow(
-                            Self::call(args_.0.take(), &context_).await,
-                        )
-                    }
-                }
+            ::orch_core::__private::flow! {
+                pub Async ml_workflow[] [] [] [] (file : ByValue DataFile) -> Result anyhow::Result <
+                Metrics > as < anyhow::Result < Metrics > as ::orch_core::__private::TaskResult >
+                ::Value; run[impl ::core::future::Future < Output = ::core::result::Result <
+                Self::Output, ::orch_core::__private::BoxError >, > + ::core::marker::Send] (file
+                .pass(), & ::orch_core::__private::flow_context()); definition "ml-workflow"[ByValue
+                Value "file" "DataFile", Context Value "context" "&FlowContext"] { returns :
+                "anyhow::Result<Metrics>", doc : "Trains the model.", fingerprint :
+                b"{\xEB\x9A\xF2\xB7\xD8\x93\xF7\x89\x08\xBD\x0F\xD8\x1E\x07|\xE1P\x89\xDF\x1CO\xFC^\xF2\x80\xB2\xBAC\xF3d\x99",
+                tags : & ["nightly"], failure_mode :
+                ::core::option::Option::Some(::orch_core::__private::FailureMode::ContinueOnFailure),
+                timeout :
+                ::core::option::Option::Some(::core::time::Duration::from_nanos(3600000000000)),
+                grace :
+                ::core::option::Option::Some(::core::time::Duration::from_nanos(10000000000)),
+                retries : 1, max_running : ::core::option::Option::Some((2,
+                ::orch_core::__private::WhenFull::Skip)), hooks : &
+                [(::orch_core::__private::HookOn::Success, notify)], }
             }
-            ::orch_core::__private::register_flow!(ml_workflow);
         "#]],
     );
 }
@@ -770,52 +336,20 @@ fn a_flow_without_options_expands() {
             fn tidy() -> ::orch_core::FlowCall<()> {
                 ::orch_core::__private::flow_call::<tidy>(())
             }
-            #[doc(hidden)]
-            #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
-            struct tidy {}
             #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
             impl tidy {
                 async fn call(db: Resource<Db>) {
                     db.tidy().await;
                 }
             }
-            impl ::orch_core::__private::Flow for tidy {
-                type Args = ();
-                type Output = ();
-                fn definition() -> &'static ::orch_core::__private::FlowDefinition {
-                    static DEFINITION: ::orch_core::__private::FlowDefinition = ::orch_core::__private::FlowDefinition {
-                        parameters: &[
-                            ::orch_core::__private::Parameter {
-                                name: "db",
-                                ty: "Resource<Db>",
-                                passing: ::orch_core::__private::ParameterPassing::Resource,
-                                key: ::orch_core::__private::KeyPart::Value,
-                            },
-                        ],
-                        fingerprint: b"\xC3\xE5a\xC8r\x17]\xCA*ke\xB11\x18\xFE\x0F\xD9u>\xD5\xEAve\x1A\xCD\xB7S>\x1D\xEC:\xBE",
-                        ..::orch_core::__private::FlowDefinition::new(
-                            "tidy",
-                            ::core::module_path!(),
-                            ::core::file!(),
-                            ::core::line!(),
-                            ::core::env!("CARGO_PKG_NAME"),
-                        )
-                    };
-                    &DEFINITION
-                }
-                fn run(
-                    _: Self::Args,
-                ) -> impl ::core::future::Future<
-                    Output = ::core::result::Result<Self::Output, ::orch_core::__private::BoxError>,
-                > + ::core::marker::Send {
-                    async move {
-                        ::core::result::Result::Ok(
-                            Self::call(::orch_core::__private::flow_resource::<Db>()?).await,
-                        )
-                    }
+            ::orch_core::__private::flow! {
+                Async tidy[] [] [] [] () -> Value() as (); run[impl ::core::future::Future < Output =
+                ::core::result::Result < Self::Output, ::orch_core::__private::BoxError >, > +
+                ::core::marker::Send] (::orch_core::__private::flow_resource:: < Db > () ?);
+                definition "tidy"[Resource Value "db" "Resource<Db>"] { fingerprint :
+                b"\xC3\xE5a\xC8r\x17]\xCA*ke\xB11\x18\xFE\x0F\xD9u>\xD5\xEAve\x1A\xCD\xB7S>\x1D\xEC:\xBE",
                 }
             }
-            ::orch_core::__private::register_flow!(tidy);
         "#]],
     );
 }
@@ -846,15 +380,15 @@ fn a_test_expands() {
 
 #[test]
 fn each_way_to_cache_and_to_wait_expands() {
-    let task = |args: &str| expand(task_impl, args, "async fn f() -> u8 { 0 }");
+    let task = |args: &str| squeezed(task_impl, args, "async fn f() -> u8 { 0 }");
     assert!(task("cache").contains("CacheOption::Global,"));
     assert!(task("cache = run").contains("CacheOption::Run,"));
     assert!(task("cache").contains("assert_storable::<u8>"));
     assert!(task("backoff = \"1s\"").contains("Backoff::fixed(1000000000)"));
-    assert!(task("backoff = \"1s, 2s\"").contains("Backoff::list(&[1000000000, 2000000000])"));
-    assert!(task("retries = 2").contains("CallOptions::retryable()"));
-    assert!(task("retries = 0").contains("CallOptions::new()"));
-    assert!(!task("limit = (\"gpu\", 2)").contains("fn limits"));
+    assert!(task("backoff = \"1s, 2s\"").contains("Backoff::list(&[1000000000,2000000000])"));
+    assert!(task("retries = 2").contains("optionsretryable;"));
+    assert!(task("retries = 0").contains("optionsnew;"));
+    assert!(!task("limit = (\"gpu\", 2)").contains("fnlimits"));
 }
 
 #[test]
@@ -863,20 +397,28 @@ fn every_kind_of_parameter_is_passed_as_written() {
         a: &str, b: &Path, c: &[u8], d: &Vec<u8>, e: &'static str, f: Outcome<u8>,
         g: &[Tracked<u8>], h: Resource<Pool>, i: &TaskContext, j: Box<dyn Fn(&str) -> u8>,
     ) {}";
-    let expansion = expand(task_impl, "", item);
+    let expansion = squeezed(task_impl, "", item);
     for expected in [
         "a: impl ::orch_core::Input<::std::string::String, ::orch_core::ByRef>,",
+        "a: ByRef ::std::string::String as &'a_ str,",
         "b: impl ::orch_core::Input<::std::path::PathBuf, ::orch_core::ByRef>,",
+        "b: ByRef ::std::path::PathBuf as &'a_ Path,",
         "c: impl ::orch_core::Input<::std::vec::Vec<u8>, ::orch_core::ByRef>,",
+        "c: ByRef ::std::vec::Vec<u8> as &'a_ [u8],",
         "d: impl ::orch_core::Input<Vec<u8>, ::orch_core::ByRef>,",
         "e: impl ::orch_core::Input<&'static str, ::orch_core::ByValue>,",
+        "e: ByValue &'static str as &'static str,",
         "f: impl ::orch_core::Input<Outcome<u8>, ::orch_core::ByValue>,",
         "g: impl ::orch_core::Input<::std::vec::Vec<Tracked<u8>>, ::orch_core::ByRef>,",
         "j: impl ::orch_core::Input<Box<dyn Fn(&str) -> u8>, ::orch_core::ByValue>,",
-        "::orch_core::__private::resource::<Pool>()?",
-        "let context_ = ::orch_core::__private::task_context();",
+        "g.pass(), ::orch_core::__private::resource::<Pool>()?,
+         &::orch_core::__private::task_context(), j.pass());",
     ] {
-        assert!(expansion.contains(expected), "no {expected} in {expansion}");
+        let expected = squeeze(expected);
+        assert!(
+            expansion.contains(&expected),
+            "no {expected} in {expansion}"
+        );
     }
 }
 
@@ -1050,9 +592,14 @@ fn keys_of_parameters_are_read_and_removed() {
         "fn f(#[key(skip)] a: u8, #[key(path)] b: PathBuf, #[key(with = digest)] c: u8, d: u8) {}",
     );
     assert!(!expansion.contains("#[key"));
-    for part in ["Skip", "Path", "With", "Value"] {
+    for parameter in [
+        "Skip \"a\" \"u8\"",
+        "Path \"b\" \"PathBuf\"",
+        "With \"c\" \"u8\"",
+        "Value \"d\" \"u8\"",
+    ] {
         assert!(
-            expansion.contains(&format!("KeyPart::{part},")),
+            squeeze(&expansion).contains(&squeeze(parameter)),
             "{expansion}"
         );
     }
@@ -1220,15 +767,18 @@ fn a_wrong_option_leaves_a_task_that_can_be_called() {
 
 #[test]
 fn a_parameter_that_cannot_be_passed_leaves_a_task_that_can_be_called() {
-    let expansion = expand(task_impl, "", "fn train(a: &mut u8, b: f64) -> u8 { *a }");
+    let expansion = squeezed(task_impl, "", "fn train(a: &mut u8, b: f64) -> u8 { *a }");
     for expected in [
-        "fn train(\n    a: impl ::core::marker::Sized,\n    b: impl ::orch_core::Input<f64",
-        "fn call(a: &mut u8, b: f64) -> u8 {\n        *a\n    }",
-        "fn with() -> Self",
-        "::core::unreachable!()",
+        "fn train(a: impl ::core::marker::Sized, b: impl ::core::marker::Sized,)",
+        "fn call(a: &mut u8, b: f64) -> u8 { *a }",
+        "::orch_core::__private::task! { Broken train [] [] [] [] (a, b) -> u8; }",
         "compile_error!",
     ] {
-        assert!(expansion.contains(expected), "no {expected} in {expansion}");
+        let expected = squeeze(expected);
+        assert!(
+            expansion.contains(&expected),
+            "no {expected} in {expansion}"
+        );
     }
 }
 

@@ -29,6 +29,7 @@ pub(crate) struct Flow {
 
 /// What tasks and flows share.
 pub(crate) struct Common {
+    pub(crate) attribute: Attribute,
     pub(crate) signature: Signature,
     pub(crate) fingerprint: [u8; 32],
     /// The first paragraph of the documentation.
@@ -100,6 +101,7 @@ pub(crate) fn task(
     });
     let krate = krate(args.krate.take());
     let common = Common {
+        attribute: Attribute::Task,
         signature,
         fingerprint,
         doc,
@@ -145,6 +147,7 @@ pub(crate) fn flow(
     }
     let krate = krate(args.krate.take());
     let common = Common {
+        attribute: Attribute::Flow,
         signature,
         fingerprint,
         doc,

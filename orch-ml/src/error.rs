@@ -3,9 +3,12 @@
 use std::fmt;
 use std::path::{Path, PathBuf};
 
+use orch_core::{ClassifyRetry, Retry};
+
 /// Why a table, split, model or metric could not be made.
 ///
-/// Row indices count from 0, without the header; lines are those of the file, counted from 1.
+/// Row indices count from 0, without the header, and are those of the file, or of the table that was
+/// made first, also after rows were dropped; lines are those of the file, counted from 1.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum MlError {
@@ -162,7 +165,11 @@ pub enum MlError {
     NoFeatures,
     /// Every row misses a value somewhere.
     #[error(
-        "all {n_rows} rows of {table} have a missing value (column `{column}` alone misses {n_missing})"
+        "{} (column `{column}` alone misses {n_missing})",
+        match n_rows {
+            1 => format!("the only row of {table} has a missing value"),
+            _ => format!("all {n_rows} rows of {table} have a missing value"),
+        }
     )]
     AllRowsIncomplete {
         /// The table.
@@ -176,7 +183,8 @@ pub enum MlError {
     },
     /// A split would leave one of its sides empty.
     #[error(
-        "{n_rows} rows with `test_fraction` {test_fraction} leave {n_train} for training and {n_test} for testing"
+        "{n_rows} {} with `test_fraction` {test_fraction} leave {n_train} for training and {n_test} for testing",
+        if *n_rows == 1 { "row" } else { "rows" }
     )]
     TooFewRows {
         /// Rows to split.
@@ -359,6 +367,27 @@ impl MlError {
         Self::ReadFile {
             path: path.to_path_buf(),
             source,
+        }
+    }
+}
+
+/// Says that only what the system did to a file may go away by itself: a share that does not
+/// answer, a disk that is full. What is wrong with the data, a model or an option stays wrong, and
+/// so does a file that is not there or may not be opened.
+impl ClassifyRetry for MlError {
+    fn classify(&self, _attempt: u32) -> Retry {
+        use std::io::ErrorKind::{
+            InvalidFilename, InvalidInput, IsADirectory, NotADirectory, NotFound, PermissionDenied,
+            ReadOnlyFilesystem, Unsupported,
+        };
+
+        let (Self::ReadFile { source, .. } | Self::WriteFile { source, .. }) = self else {
+            return Retry::Never;
+        };
+        match source.kind() {
+            NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidFilename
+            | InvalidInput | ReadOnlyFilesystem | Unsupported => Retry::Never,
+            _ => Retry::Default,
         }
     }
 }

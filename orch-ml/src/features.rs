@@ -55,7 +55,7 @@ pub fn to_classification_dataset(
                 Value::Missing => Err(MlError::MissingValue {
                     column: column_name,
                     table: table.name(),
-                    row_idx,
+                    row_idx: table.row_in_messages(row_idx),
                 }),
                 Value::Text(label) => Ok(label.into()),
                 Value::Integer(label) => Ok(label.into()),
@@ -66,7 +66,7 @@ pub fn to_classification_dataset(
                 }
                 Value::Float(value) => Err(MlError::ContinuousLabel {
                     column: column_name,
-                    row_idx,
+                    row_idx: table.row_in_messages(row_idx),
                     value,
                 }),
             }

@@ -18,6 +18,8 @@
 //! # Ok::<(), orch_ml::MlError>(())
 //! ```
 //!
+//! [`tasks`] has the same functions as `orch_core` tasks, for flows.
+//!
 //! Functions borrow what is large and own what is small; every result can be cloned, sent to
 //! another thread and serialized. Work on many rows uses the current rayon pool, and no result
 //! depends on how many threads that has. Rows are numbered from 0 in messages, lines of a file
@@ -37,6 +39,7 @@ mod persistence;
 mod rng;
 mod splitting;
 mod table;
+pub mod tasks;
 mod training;
 
 pub use ndarray;

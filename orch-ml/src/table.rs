@@ -3,6 +3,7 @@
 mod column;
 mod display;
 mod numbers;
+mod origin;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -13,6 +14,7 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::column::MISSING_CODE;
 pub use self::column::{Column, TextColumn, Validity, Value};
+use self::origin::Origin;
 use crate::error::{MlError, TableName};
 
 /// Rows that one thread looks at in one go: the flags of that many stay in its nearest cache.
@@ -22,8 +24,8 @@ const ROWS_PER_BLOCK: usize = 16 * 1024;
 ///
 /// A clone, [`select`](Self::select), [`drop`](Self::drop) and [`rename`](Self::rename) share the
 /// values and copy none. Tables are equal if names, types and values are; two missing values are
-/// equal. The file that a table was read from is only remembered for messages: it is neither
-/// compared nor serialized.
+/// equal. The file that a table was read from, and the rows of it that were kept, are only
+/// remembered for messages: they are neither compared nor serialized.
 ///
 /// # Examples
 /// ```
@@ -45,6 +47,8 @@ pub struct Table {
     n_rows: usize,
     #[serde(skip)]
     file: Option<PathBuf>,
+    #[serde(skip)]
+    origin: Origin,
 }
 
 #[derive(Deserialize)]
@@ -125,6 +129,12 @@ impl Table {
     /// How messages call this table.
     pub fn name(&self) -> TableName {
         TableName(self.file.clone())
+    }
+
+    /// The number that messages give this row: the one it had in the file, or in the table that was
+    /// made first, before others were dropped.
+    pub(crate) fn row_in_messages(&self, row_idx: usize) -> usize {
+        self.origin.row(row_idx)
     }
 
     /// Number of rows.
@@ -211,6 +221,7 @@ impl Table {
                 .collect(),
             n_rows: self.n_rows,
             file: self.file.clone(),
+            origin: self.origin.clone(),
         }
     }
 
@@ -241,7 +252,7 @@ impl Table {
     /// The first `n_rows` rows, or all if there are fewer.
     pub fn head(&self, n_rows: usize) -> Self {
         let n_rows = n_rows.min(self.n_rows);
-        self.take_ranges(std::slice::from_ref(&(0..n_rows)), n_rows)
+        self.take_ranges(Vec::from([0..n_rows]), n_rows)
     }
 
     /// The rows whose flag is true.
@@ -281,6 +292,7 @@ impl Table {
                 .collect(),
             n_rows: rows.len(),
             file: self.file.clone(),
+            origin: self.origin.then_rows(rows),
         })
     }
 
@@ -333,20 +345,21 @@ impl Table {
         if n_rows == self.n_rows {
             self.clone()
         } else {
-            self.take_ranges(&ranges, n_rows)
+            self.take_ranges(ranges, n_rows)
         }
     }
 
-    fn take_ranges(&self, ranges: &[Range<usize>], n_rows: usize) -> Self {
+    fn take_ranges(&self, ranges: Vec<Range<usize>>, n_rows: usize) -> Self {
         Self {
             names: self.names.clone(),
             columns: self
                 .columns
                 .par_iter()
-                .map(|column| column.take_ranges(ranges, n_rows))
+                .map(|column| column.take_ranges(&ranges, n_rows))
                 .collect(),
             n_rows,
             file: self.file.clone(),
+            origin: self.origin.then_ranges(ranges),
         }
     }
 }

@@ -297,7 +297,7 @@ fn fractions_out_of_range_and_splits_with_an_empty_side_are_refused() {
     }
     assert_eq!(
         train_test_rows(1, 0.5, 0).unwrap_err().to_string(),
-        "1 rows with `test_fraction` 0.5 leave 0 for training and 1 for testing"
+        "1 row with `test_fraction` 0.5 leave 0 for training and 1 for testing"
     );
     assert!(matches!(
         train_test_rows(0, 0.5, 0),

@@ -27,9 +27,9 @@ pub(super) struct Records {
 #[derive(Default)]
 struct Submitted {
     count: u32,
-    rows: Vec<SubmittedRow>,
+    rows: Chunks<SubmittedRow>,
     /// The upstream of each row in turn: index and kind.
-    edges: Vec<u32>,
+    edges: Chunks<u32>,
 }
 
 struct SubmittedRow {
@@ -45,7 +45,7 @@ struct SubmittedRow {
 #[derive(Default)]
 struct Ended {
     count: u32,
-    rows: Vec<EndedRow>,
+    rows: Chunks<EndedRow>,
     /// What only some have: names, errors, failed attempts, tags.
     details: HashMap<u32, EndedDetail>,
     items: HashMap<u32, Arc<ItemCounts>>,
@@ -79,7 +79,7 @@ impl Records {
         Self { limit, submitted: Mutex::default(), ended: Mutex::default() }
     }
 
-    /// Records a submission and returns its index.
+    /// Records a submission. Returns its index and how many upstream nodes it has.
     pub(super) fn submit(
         &self,
         flow: &Arc<Flow>,
@@ -87,13 +87,16 @@ impl Records {
         inputs: &impl Arguments,
         after: &[Arc<dyn AnyNode>],
         now: u64,
-    ) -> u32 {
+    ) -> (u32, u32) {
         let is_item = spec.scope.as_ref().is_some_and(|scope| scope.items.is_some());
+        let mut n_upstream = after.len() as u32;
         let mut submitted = lock(&self.submitted);
         let index = submitted.count;
         submitted.count += 1;
         if is_item || submitted.rows.len() >= self.limit as usize {
-            return index;
+            drop(submitted);
+            inputs.visit(&mut |_| n_upstream += 1);
+            return (index, n_upstream);
         }
         let mut edge = |upstream: &Header, kind: EdgeKind| {
             // An edge from another flow run has no row to point to.
@@ -101,7 +104,10 @@ impl Records {
                 submitted.edges.push(upstream.index | (encode(kind) << EDGE_KIND_SHIFT));
             }
         };
-        inputs.visit(&mut |upstream| edge(upstream.header, upstream.edge));
+        inputs.visit(&mut |upstream| {
+            n_upstream += 1;
+            edge(upstream.header, upstream.edge);
+        });
         for upstream in after {
             edge(upstream.header(), EdgeKind::Order);
         }
@@ -114,7 +120,7 @@ impl Records {
             kind: spec.kind,
         };
         submitted.rows.push(row);
-        index
+        (index, n_upstream)
     }
 
     /// Records an end; returns how many there are now.
@@ -178,9 +184,10 @@ impl Records {
         let ends: HashMap<u32, &EndedRow> = ended.rows.iter().map(|row| (row.index, row)).collect();
         let mut edges = Vec::new();
         let mut edges_start = 0;
+        let mut edge_words = submitted.edges.iter();
         let mut task_runs = Vec::with_capacity(submitted.rows.len());
-        for row in &submitted.rows {
-            for edge in &submitted.edges[edges_start as usize..row.edges_end as usize] {
+        for row in submitted.rows.iter() {
+            for edge in edge_words.by_ref().take((row.edges_end - edges_start) as usize) {
                 edges.push(EdgeReport {
                     from: edge & MAX_EDGE_INDEX,
                     to: row.index,
@@ -244,6 +251,46 @@ impl Records {
             })
             .collect();
         (task_runs, edges, unrecorded)
+    }
+}
+
+/// A list that grows without moving what it holds: a large `Vec` costs a copy and fresh pages from
+/// the system each time it doubles.
+struct Chunks<T> {
+    chunks: Vec<Vec<T>>,
+    len: usize,
+}
+
+/// Entries per chunk: some ten kilobytes, which the allocator keeps and hands out again.
+const CHUNK: usize = 512;
+
+impl<T> Default for Chunks<T> {
+    fn default() -> Self {
+        Self { chunks: Vec::new(), len: 0 }
+    }
+}
+
+impl<T> Chunks<T> {
+    fn len(&self) -> usize {
+        self.len
+    }
+
+    fn push(&mut self, value: T) {
+        self.len += 1;
+        match self.chunks.last_mut() {
+            Some(chunk) if chunk.len() < chunk.capacity() => chunk.push(value),
+            last => {
+                // Few flow runs are large: the first chunk is small, the second twice that.
+                let size = last.map_or(16, |chunk| (chunk.capacity() * 2).min(CHUNK));
+                let mut chunk = Vec::with_capacity(size);
+                chunk.push(value);
+                self.chunks.push(chunk);
+            }
+        }
+    }
+
+    fn iter(&self) -> impl Iterator<Item = &T> {
+        self.chunks.iter().flatten()
     }
 }
 

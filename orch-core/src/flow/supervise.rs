@@ -219,7 +219,7 @@ async fn run_cleanups(flow: &Arc<Flow>, span: &tracing::Span) {
         };
         let node = {
             let _span = span.enter();
-            flow.submit::<MadeBody<()>>(spec, inputs, None)
+            Arc::clone(flow).submit::<MadeBody<()>>(spec, inputs, None)
         };
         wait_until_idle(flow).await;
         if let Some(error) = node.header.error() {

@@ -85,7 +85,9 @@ impl Table {
             return Ok(());
         };
         let column_name = name.to_owned();
-        Err(match column.value(row_idx) {
+        let value = column.value(row_idx);
+        let row_idx = self.row_in_messages(row_idx);
+        Err(match value {
             Value::Missing => MlError::MissingValue {
                 column: column_name,
                 table: self.name(),

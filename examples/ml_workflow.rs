@@ -1,0 +1,97 @@
+//! How well does a straight line predict? A CSV file with gaps becomes a linear regression and its
+//! error on rows that it has not seen, as a flow of four tasks.
+//!
+//! ```text
+//! load -> preprocess -> train_model -> evaluate
+//! ```
+//!
+//! `cargo run --release --example ml_workflow -- --help` lists what it takes.
+
+use std::process::ExitCode;
+
+use anyhow::Context as _;
+use clap::Parser as _;
+use orch_core::prelude::*;
+use orch_examples::{WorkflowArguments, collect_logs, exit_code, show_run};
+use orch_ml::{CsvOptions, Dataset, LinearModel, MlError, RegressionMetrics, Table};
+
+/// Reads the table. Only what may go away by itself is tried again: a missing file stays missing.
+#[task(retries = 2, backoff = "1s..10s")]
+pub fn load(file: DataFile) -> Result<Table, MlError> {
+    orch_ml::read_csv(&file, &CsvOptions::default())
+}
+
+/// Drops incomplete rows, selects the columns, and splits into rows to train on and to test on.
+#[task]
+pub fn preprocess(
+    table: &Table,
+    features: &[String],
+    target: &str,
+    test_fraction: f64,
+    seed: u64,
+) -> Result<(Dataset, Dataset), MlError> {
+    let complete = orch_ml::drop_missing(table)?;
+    let dataset = orch_ml::to_dataset(&complete, features, target)?;
+    orch_ml::train_test_split(&dataset, test_fraction, seed)
+}
+
+/// Fits a linear regression.
+#[task]
+pub fn train_model(train: &Dataset) -> Result<LinearModel, MlError> {
+    orch_ml::fit_linear(train)
+}
+
+/// Compares what the model says of rows that it has not seen with what they are.
+#[task]
+pub fn evaluate(model: &LinearModel, test: &Dataset) -> Result<RegressionMetrics, MlError> {
+    orch_ml::evaluate_regression(model, test)
+}
+
+/// Returns how good the model is on the rows held out.
+#[flow(name = "ml-workflow")]
+pub async fn ml_workflow(
+    file: DataFile,
+    features: Vec<String>,
+    target: String,
+    test_fraction: f64,
+    seed: u64,
+) -> anyhow::Result<RegressionMetrics> {
+    let table = load(file); // a handle on a task run that is on its way
+    let (train, test) = preprocess(&table, features, target, test_fraction, seed).unzip();
+    let model = train_model(&train);
+    let metrics = evaluate(&model, &test).await?;
+    Ok(metrics.into_inner())
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit_code(run(WorkflowArguments::parse()).await)
+}
+
+async fn run(args: WorkflowArguments) -> anyhow::Result<()> {
+    collect_logs();
+    let engine = Engine::new();
+    #[cfg(feature = "progress")]
+    let progress = orch_core::Progress::show(&engine);
+    let file = args.data();
+    let flow = ml_workflow(
+        &file,
+        args.features,
+        args.target,
+        args.test_fraction,
+        args.seed,
+    );
+    let (result, report) = flow.start(&engine)?.finish().await;
+    #[cfg(feature = "progress")]
+    progress.finish();
+    if let Ok(metrics) = &result {
+        println!("held-out rows: {}", metrics.n_rows);
+        println!(
+            "R2   {}\nMAE  {}\nRMSE {}\n",
+            metrics.r2, metrics.mae, metrics.rmse
+        );
+    }
+    let shown = show_run(&report, args.report.as_deref());
+    result.with_context(|| format!("cannot learn from `{}`", file.display()))?;
+    Ok(shown?)
+}

@@ -1,0 +1,99 @@
+//! What the examples take from the command line.
+
+use std::path::PathBuf;
+
+use clap::Parser;
+
+/// The directory of the tables that come with the examples.
+const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
+
+/// Fits a linear regression to a CSV file, and measures it on rows that it has not seen.
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(name = "ml_workflow", version)]
+pub struct WorkflowArguments {
+    /// CSV file with a header line [default: the penguins that come with the examples]
+    #[arg(long, value_name = "FILE", requires_all = ["features", "target"])]
+    data: Option<PathBuf>,
+    /// Columns to predict from, separated by commas
+    #[arg(
+        long,
+        value_name = "A,B",
+        value_delimiter = ',',
+        default_value = "bill_length_mm,bill_depth_mm,flipper_length_mm"
+    )]
+    pub features: Vec<String>,
+    /// Column to predict
+    #[arg(long, value_name = "COLUMN", default_value = "body_mass_g")]
+    pub target: String,
+    /// Share of the rows to test on, between 0 and 1
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.2,
+        allow_negative_numbers = true
+    )]
+    pub test_fraction: f64,
+    /// Decides which rows are tested on
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Directory to write the graph, the timeline and the whole run to
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+impl WorkflowArguments {
+    /// Returns the file to read.
+    pub fn data(&self) -> PathBuf {
+        self.data
+            .clone()
+            .unwrap_or_else(|| format!("{DATA}/penguins.csv").into())
+    }
+}
+
+/// Fits a random forest to a CSV file, measures it, saves it, loads it again and predicts.
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(name = "daily_forest", version)]
+pub struct ForestArguments {
+    /// CSV file with a header line [default: the irises that come with the examples]
+    #[arg(long, value_name = "FILE", requires = "target")]
+    data: Option<PathBuf>,
+    /// Column to predict, a class; every other column is a feature
+    #[arg(long, value_name = "COLUMN", default_value = "species")]
+    pub target: String,
+    /// Share of the rows to test on, between 0 and 1
+    #[arg(
+        long,
+        value_name = "SHARE",
+        default_value_t = 0.2,
+        allow_negative_numbers = true
+    )]
+    pub test_fraction: f64,
+    /// Decides which rows are tested on, and how the trees grow
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Number of trees
+    #[arg(long, value_name = "NUMBER", default_value_t = 100)]
+    pub trees: usize,
+    /// File to save the model to [default: `daily_forest.model` in the system's temporary directory]
+    #[arg(long, value_name = "FILE")]
+    model: Option<PathBuf>,
+    /// Directory to write the graph, the timeline and the whole run to
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+impl ForestArguments {
+    /// Returns the file to read.
+    pub fn data(&self) -> PathBuf {
+        self.data
+            .clone()
+            .unwrap_or_else(|| format!("{DATA}/iris.csv").into())
+    }
+
+    /// Returns the file to save the model to.
+    pub fn model(&self) -> PathBuf {
+        self.model
+            .clone()
+            .unwrap_or_else(|| std::env::temp_dir().join("daily_forest.model"))
+    }
+}

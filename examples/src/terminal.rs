@@ -1,0 +1,104 @@
+//! What the examples print.
+
+use std::backtrace::BacktraceStatus;
+use std::error::Error;
+use std::path::Path;
+use std::process::ExitCode;
+
+use orch_core::report::{LogReport, ReportError};
+use orch_core::{FlowError, LogLayer, RunReport, State, TaskError};
+use orch_ml::MlError;
+use tracing_subscriber::layer::SubscriberExt as _;
+use tracing_subscriber::util::SubscriberInitExt as _;
+
+/// Lets reports have what is logged, by any crate, while a task runs.
+pub fn collect_logs() {
+    tracing_subscriber::registry().with(LogLayer::new()).init();
+}
+
+/// Prints what became of a flow run: the time of each task run, the critical path, what was logged
+/// as a warning. Writes its pictures and all that is known of it into a directory, if one is given.
+///
+/// A failed one also has an error, which is left to [`exit_code`].
+///
+/// # Errors
+/// [`ReportError::Write`].
+pub fn show_run(report: &RunReport, dir: Option<&Path>) -> Result<(), ReportError> {
+    print!("{}", report.task_table());
+    if report.state == State::Completed {
+        print!("\n{}", report.summary());
+    }
+    let warnings = |logs: &[LogReport], place: &str| {
+        for log in logs
+            .iter()
+            .filter(|log| log.level == "WARN" || log.level == "ERROR")
+        {
+            eprintln!("warning: {place}: {}", log.message);
+        }
+    };
+    warnings(&report.logs, &format!("flow run `{}`", report.name));
+    for run in &report.task_runs {
+        warnings(&run.logs, &format!("task run `{}`", run.name));
+    }
+    if let Some(dir) = dir {
+        println!("\nwritten:");
+        for file in report.write_to(dir)? {
+            println!("  {}", file.display());
+        }
+    }
+    Ok(())
+}
+
+/// Prints an error with its causes and what can be done about it, and returns the code to exit
+/// with: 1 after an error.
+pub fn exit_code(result: anyhow::Result<()>) -> ExitCode {
+    let Err(error) = result else {
+        return ExitCode::SUCCESS;
+    };
+    eprint!("{}", error_text(error.as_ref()));
+    // Captured only if the environment asks for it.
+    if error.backtrace().status() == BacktraceStatus::Captured {
+        eprintln!("\n{}", error.backtrace());
+    }
+    ExitCode::FAILURE
+}
+
+fn error_text(error: &(dyn Error + 'static)) -> String {
+    let mut text = String::new();
+    let mut helps: Vec<&str> = Vec::new();
+    let mut next = Some(error);
+    while let Some(mut error) = next {
+        // A flow run failed, and task runs were skipped, because of one that says it all.
+        if let Some(flow_error) = error.downcast_ref::<FlowError>()
+            && let Some(task_error) = flow_error.downcast_ref::<TaskError>()
+        {
+            error = task_error.root();
+        }
+        let prefix = if text.is_empty() {
+            "error"
+        } else {
+            "  caused by"
+        };
+        text.push_str(&format!("{prefix}: {error}\n"));
+        helps.extend(help(error));
+        next = error.source();
+    }
+    // The nearest to the cause is the most to the point.
+    if let Some(help) = helps.last() {
+        text.push_str(&format!("help: {help}\n"));
+    }
+    text
+}
+
+fn help(error: &(dyn Error + 'static)) -> Option<&'static str> {
+    if let Some(error) = error.downcast_ref::<MlError>() {
+        return Some(error.help());
+    }
+    if let Some(error) = error.downcast_ref::<ReportError>() {
+        return Some(error.help());
+    }
+    if let Some(error) = error.downcast_ref::<TaskError>() {
+        return error.help();
+    }
+    error.downcast_ref::<FlowError>().and_then(FlowError::help)
+}

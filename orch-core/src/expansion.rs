@@ -1,0 +1,380 @@
+//! What tasks and flows have beside the user's own function: the fixed parts of the expansion.
+//!
+//! The attribute macros hand over compact tokens; types among them keep the places at which the
+//! user wrote them, so that errors underline these.
+
+use crate::input::{Owned, Shared};
+
+/// Words of the expansion, by the names the attribute macros use.
+pub mod words {
+    pub use crate::body::{AsyncTask as Async, SyncTask as Blocking, SyncTask as Inline};
+    pub use crate::call::{
+        submit_async as Async, submit_blocking as Blocking, submit_inline as Inline,
+    };
+    pub use crate::input::{Owned as ByValue, Shared as ByRef};
+}
+
+impl<T> Shared<T> {
+    /// What the body gets.
+    pub fn pass(&self) -> &T {
+        self.get()
+    }
+}
+
+impl<T> Owned<T> {
+    /// What the body gets.
+    pub fn pass(self) -> T {
+        self.take()
+    }
+}
+
+/// Stands where code cannot be generated because of an error.
+pub fn never<T>() -> T {
+    unreachable!("the task does not compile")
+}
+
+/// The items of a task beside the function that submits it and the user's own, `call`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __task {
+    // A task whose signature has an error: whatever calls it adds none.
+    (
+        $vis:vis Broken $name:ident [$($generics:tt)*] [$($types:tt)*] [$($params:ident)*]
+        [$($bounds:tt)*] ($($arg:ident),*) -> $output:ty;
+    ) => {
+        #[doc(hidden)]
+        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
+        $vis struct $name $($generics)* $($bounds)* {
+            options_: $crate::__private::CallOptions<()>,
+            marker_: ::core::marker::PhantomData<fn() -> ($($params,)*)>,
+        }
+
+        #[allow(dead_code, missing_docs, unused_variables)]
+        impl $($generics)* $name $($types)* $($bounds)* {
+            $vis fn with() -> Self {
+                $crate::__private::never()
+            }
+
+            $crate::__task! { @setters () }
+
+            $vis fn submit(self, $($arg: impl ::core::marker::Sized),*) -> $crate::TaskRun<$output> {
+                $crate::__private::never()
+            }
+
+            $vis fn stub(stub: impl ::core::marker::Sized) -> $crate::Stub {
+                $crate::__private::never()
+            }
+
+            $vis fn stub_async(stub: impl ::core::marker::Sized) -> $crate::Stub {
+                $crate::__private::never()
+            }
+        }
+    };
+
+    (
+        $vis:vis $kind:ident $name:ident [$($generics:tt)*] [$($types:tt)*] [$($params:ident)*]
+        [$($bounds:tt)*]
+        ($($arg:ident: $how:ident $ty:ty as $passed:ty),*) for $borrow:tt $lifetime:lifetime
+        -> $returns:ident $returned:ty as $output:ty;
+        run $future:tt $call:tt;
+        options $options:ident;
+        retry_if $retry_if:tt;
+        storable $storable:ident;
+        definition $shown:literal $parameters:tt { $($field:tt)* }
+        { $($overridden:tt)* }
+    ) => {
+        #[doc(hidden)]
+        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
+        $vis struct $name $($generics)* $($bounds)* {
+            options_: $crate::__private::CallOptions<($($crate::__private::words::$how<$ty>,)*)>,
+            marker_: ::core::marker::PhantomData<fn() -> ($($params,)*)>,
+        }
+
+        #[allow(dead_code, missing_docs)]
+        impl $($generics)* $name $($types)* $($bounds)* {
+            $vis fn with() -> Self {
+                Self {
+                    options_: $crate::__private::CallOptions::$options(),
+                    marker_: ::core::marker::PhantomData,
+                }
+            }
+
+            $crate::__task! { @setters ($($crate::__private::words::$how<$ty>,)*) }
+
+            $vis fn submit(
+                self,
+                $($arg: impl $crate::Input<$ty, $crate::$how>),*
+            ) -> $crate::TaskRun<$output> {
+                let args = ($($arg.into_argument(),)*);
+                $crate::__private::words::$kind::<Self>(self.options_, args)
+            }
+
+            $crate::__task! {
+                @stubs $vis ($($arg: $passed),*) $borrow $lifetime $returned
+            }
+
+            $crate::__task! { @settle $returns $returned as $output; retry_if $retry_if }
+        }
+
+        impl $($generics)* $crate::__private::Task for $name $($types)* $($bounds)* {
+            type Args = ($($crate::__private::words::$how<$ty>,)*);
+            type Output = $output;
+
+            $crate::__definition! {
+                Definition $shown $parameters {
+                    kind: $crate::__private::Kind::$kind,
+                    storable: $crate::__task!(@storable $storable $output),
+                    $($field)*
+                }
+            }
+
+            $($overridden)*
+        }
+
+        impl $($generics)* $crate::__private::words::$kind for $name $($types)* $($bounds)* {
+            $crate::__task! { @run $kind ($($arg),*) $future $call }
+        }
+
+        $crate::__register! { RegisteredTask $name [$($generics)*] }
+    };
+
+    (@stubs $vis:vis ($($arg:ident: $passed:ty),*) [$($borrow:tt)*] $lifetime:lifetime $returned:ty) => {
+        $vis fn stub(
+            stub: impl for<$($borrow)*> ::core::ops::Fn($($passed),*) -> $returned
+                + ::core::marker::Send + ::core::marker::Sync + 'static,
+        ) -> $crate::Stub {
+            $crate::__private::stub::<Self>(move |($($arg,)*)| {
+                Self::settle_(stub($($arg.pass()),*))
+            })
+        }
+
+        $vis fn stub_async(
+            stub: impl for<$($borrow)*> ::core::ops::Fn($($passed),*)
+                -> $crate::BoxFuture<$lifetime, $returned>
+                + ::core::marker::Send + ::core::marker::Sync + 'static,
+        ) -> $crate::Stub {
+            let stub = ::std::sync::Arc::new(stub);
+            $crate::__private::stub_async::<Self>(move |($($arg,)*)| {
+                let stub = ::std::sync::Arc::clone(&stub);
+                ::std::boxed::Box::pin(async move {
+                    Self::settle_(stub($($arg.pass()),*).await)
+                })
+            })
+        }
+    };
+
+    (@settle Value $returned:ty as $output:ty; retry_if []) => {
+        fn settle_(
+            result: $returned,
+        ) -> ::core::result::Result<$output, $crate::__private::Failure> {
+            ::core::result::Result::Ok(result)
+        }
+    };
+
+    (@settle Result $returned:ty as $output:ty; retry_if [$($retry_if:expr)?]) => {
+        fn settle_(
+            result: $returned,
+        ) -> ::core::result::Result<$output, $crate::__private::Failure> {
+            let classify = {
+                use $crate::__private::NoClassify as _;
+                <$crate::__private::ErrorProbe<
+                    <$returned as $crate::__private::TaskResult>::Error,
+                >>::CLASSIFY
+            };
+            #[allow(unused_mut, unused_assignments)]
+            let mut retry_if: ::core::option::Option<
+                fn(&<$returned as $crate::__private::TaskResult>::Error) -> bool,
+            > = ::core::option::Option::None;
+            $(retry_if = ::core::option::Option::Some($retry_if);)?
+            $crate::__private::settle(result, classify, retry_if)
+        }
+    };
+
+    (@storable Probe $output:ty) => {{
+        use $crate::__private::NotStorable as _;
+        <$crate::__private::StorableProbe<$output>>::STORABLE
+    }};
+    (@storable Yes $output:ty) => { true };
+    (@storable No $output:ty) => { false };
+
+    (@run Async ($($arg:ident),*) [$future:ty] ($($call:tt)*)) => {
+        fn run(args: Self::Args) -> $future {
+            async move {
+                let ($($arg,)*) = args;
+                Self::settle_(Self::call($($call)*).await)
+            }
+        }
+    };
+
+    (@run $kind:ident ($($arg:ident),*) [] ($($call:tt)*)) => {
+        fn run(
+            ($($arg,)*): Self::Args,
+        ) -> ::core::result::Result<Self::Output, $crate::__private::Failure> {
+            Self::settle_(Self::call($($call)*))
+        }
+    };
+
+    (@setters $args:ty) => {
+        /// Names this task run.
+        pub fn name(mut self, name: impl ::core::convert::Into<::std::string::String>) -> Self {
+            self.options_.name(name.into());
+            self
+        }
+        /// Adds a tag.
+        pub fn tag(
+            mut self,
+            tag: impl ::core::convert::Into<::std::borrow::Cow<'static, str>>,
+        ) -> Self {
+            self.options_.tag(tag.into());
+            self
+        }
+        /// Allows this many attempts after the first.
+        pub fn retries(mut self, retries: u32) -> Self
+        where
+            for<'again_> $crate::__private::Bound<'again_, $args>: $crate::__private::Cloned<$args>,
+        {
+            $crate::__private::set_retries(&mut self.options_, retries);
+            self
+        }
+        /// Sets the waits between attempts.
+        pub fn backoff(mut self, backoff: $crate::Backoff) -> Self {
+            self.options_.backoff(backoff);
+            self
+        }
+        /// Sets the clock of each attempt.
+        pub fn timeout(mut self, timeout: ::core::time::Duration) -> Self {
+            self.options_.timeout(timeout);
+            self
+        }
+        /// Sets the clock of each wait to start.
+        pub fn queue_timeout(mut self, timeout: ::core::time::Duration) -> Self {
+            self.options_.queue_timeout(timeout);
+            self
+        }
+        /// Sets the clock of the whole task run.
+        pub fn deadline(mut self, deadline: ::core::time::Duration) -> Self {
+            self.options_.deadline(deadline);
+            self
+        }
+        /// Takes `weight` slots of a limit, in place of the task's own limits.
+        pub fn limit(
+            mut self,
+            name: impl ::core::convert::Into<::std::string::String>,
+            weight: u32,
+        ) -> Self {
+            self.options_.limit(name.into(), weight);
+            self
+        }
+        /// Sets which of several ready task runs starts first; higher ones do.
+        pub fn priority(mut self, priority: i32) -> Self {
+            self.options_.priority(priority);
+            self
+        }
+        /// Leaves the flow run alone when this task run fails.
+        pub fn allow_failure(mut self) -> Self {
+            self.options_.allow_failure();
+            self
+        }
+        /// Starts only once the other task run has completed, without using its result.
+        pub fn after<T>(mut self, upstream: &$crate::TaskRun<T>) -> Self {
+            self.options_.after(upstream);
+            self
+        }
+    };
+}
+
+/// The items of a flow beside the function that makes a call of it and the user's own, `call`.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __flow {
+    // A flow whose signature has an error.
+    (
+        $vis:vis Broken $name:ident [$($generics:tt)*] [$($types:tt)*] [$($params:ident)*]
+        [$($bounds:tt)*] ($($arg:ident),*) -> $output:ty;
+    ) => {
+        $crate::__flow! {
+            @struct $vis $name [$($generics)*] [$($params)*] [$($bounds)*]
+        }
+    };
+
+    (
+        $vis:vis Async $name:ident [$($generics:tt)*] [$($types:tt)*] [$($params:ident)*]
+        [$($bounds:tt)*]
+        ($($arg:ident: $how:ident $ty:ty),*) -> $returns:ident $returned:ty as $output:ty;
+        run [$future:ty] ($($call:tt)*);
+        definition $shown:literal $parameters:tt $fields:tt
+    ) => {
+        $crate::__flow! {
+            @struct $vis $name [$($generics)*] [$($params)*] [$($bounds)*]
+        }
+
+        impl $($generics)* $crate::__private::Flow for $name $($types)* $($bounds)* {
+            type Args = ($($crate::__private::words::$how<$ty>,)*);
+            type Output = $output;
+
+            $crate::__definition! { FlowDefinition $shown $parameters $fields }
+
+            fn run(args: Self::Args) -> $future {
+                async move {
+                    let ($($arg,)*) = args;
+                    $crate::__flow!(@settle $returns Self::call($($call)*).await)
+                }
+            }
+        }
+
+        $crate::__register! { RegisteredFlow $name [$($generics)*] }
+    };
+
+    (@struct $vis:vis $name:ident [$($generics:tt)*] [$($params:ident)*] [$($bounds:tt)*]) => {
+        #[doc(hidden)]
+        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
+        $vis struct $name $($generics)* $($bounds)* {
+            marker_: ::core::marker::PhantomData<fn() -> ($($params,)*)>,
+        }
+    };
+
+    (@settle Value $value:expr) => { ::core::result::Result::Ok($value) };
+    (@settle Result $value:expr) => { $crate::__private::settle_flow($value) };
+}
+
+/// What is known of a task or a flow at compile time.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __definition {
+    (
+        $definition:ident $shown:literal
+        [$($passing:ident $key:ident $parameter:literal $ty:literal),*] { $($field:tt)* }
+    ) => {
+        fn definition() -> &'static $crate::__private::$definition {
+            static DEFINITION: $crate::__private::$definition = $crate::__private::$definition {
+                parameters: &[$($crate::__private::Parameter {
+                    name: $parameter,
+                    ty: $ty,
+                    passing: $crate::__private::ParameterPassing::$passing,
+                    key: $crate::__private::KeyPart::$key,
+                }),*],
+                $($field)*
+                ..$crate::__private::$definition::new(
+                    $shown,
+                    ::core::module_path!(),
+                    ::core::file!(),
+                    ::core::line!(),
+                    ::core::env!("CARGO_PKG_NAME"),
+                )
+            };
+            &DEFINITION
+        }
+    };
+}
+
+/// Registers a task or a flow that is not generic under its name.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __register {
+    ($registered:ident $name:ident []) => {
+        $crate::__private::inventory::submit! {
+            $crate::__private::$registered::new::<$name>()
+        }
+    };
+    ($registered:ident $name:ident [$($generics:tt)+]) => {};
+}

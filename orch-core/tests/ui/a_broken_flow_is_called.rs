@@ -1,0 +1,13 @@
+use orch_core::prelude::*;
+
+#[flow(grace = "0s")]
+fn inner(name: &mut String) -> Result<usize, TaskError> {
+    Ok(name.len())
+}
+
+#[flow]
+async fn outer() -> Result<usize, FlowError> {
+    inner("a").name("b").await
+}
+
+fn main() {}

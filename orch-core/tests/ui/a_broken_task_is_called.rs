@@ -1,0 +1,16 @@
+use orch_core::prelude::*;
+
+#[task(inline)]
+async fn fetch(url: &mut String) -> String {
+    url.clone()
+}
+
+#[flow]
+async fn run() -> Result<usize, TaskError> {
+    let page: TaskRun<String> = fetch("a");
+    let again = fetch::with().retries(2).name("again").submit(&page);
+    let _ = fetch::stub(|_| String::new());
+    Ok(page.await?.len() + again.await?.len())
+}
+
+fn main() {}

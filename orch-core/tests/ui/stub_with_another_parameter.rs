@@ -1,0 +1,15 @@
+use orch_core::prelude::*;
+
+#[task]
+fn length(text: String) -> usize {
+    text.len()
+}
+
+#[task]
+fn half(value: &f64) -> f64 {
+    value / 2.0
+}
+
+fn main() {
+    let _ = half::stub(|value: &u32| f64::from(*value));
+}

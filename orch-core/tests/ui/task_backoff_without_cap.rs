@@ -1,0 +1,8 @@
+use orch_core::prelude::*;
+
+#[task(retries = 3, backoff = "1s..")]
+async fn fetch(url: String) -> Result<String, std::io::Error> {
+    Ok(url)
+}
+
+fn main() {}

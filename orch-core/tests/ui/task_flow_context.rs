@@ -1,0 +1,8 @@
+use orch_core::prelude::*;
+
+#[task]
+async fn fetch(context: &FlowContext) {
+    let _ = context;
+}
+
+fn main() {}

@@ -1,0 +1,8 @@
+use orch_core::prelude::*;
+
+#[task]
+fn length<'a>(text: &'a str) -> usize {
+    text.len()
+}
+
+fn main() {}

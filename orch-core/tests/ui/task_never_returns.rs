@@ -1,0 +1,8 @@
+use orch_core::prelude::*;
+
+#[task]
+fn spin() -> ! {
+    loop {}
+}
+
+fn main() {}

@@ -1,0 +1,4 @@
+#[orch_core::test]
+async fn it_works<T>() {}
+
+fn main() {}

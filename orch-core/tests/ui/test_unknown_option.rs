@@ -1,0 +1,4 @@
+#[orch_core::test(retries = 1)]
+async fn it_works() {}
+
+fn main() {}

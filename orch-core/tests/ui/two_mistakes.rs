@@ -1,0 +1,8 @@
+use orch_core::prelude::*;
+
+#[task(retires = 3, timeout = "5")]
+async fn fetch(url: &mut String) -> String {
+    url.clone()
+}
+
+fn main() {}

@@ -1,0 +1,247 @@
+//! The functions of this crate as tasks, for flows that need nothing in between.
+//!
+//! Each task is the plain function of the same work under a word that reads well in a flow; they
+//! have no options of their own, so `with()` sets what a flow needs: a name, retries, a limit. None
+//! is `async`: they run on the compute pool.
+//!
+//! | Work | Numbers | Classes |
+//! |---|---|---|
+//! | read, clean | [`load_csv`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
+//! | select | [`select_features`], [`select_all_but`] | [`select_classes`], [`select_classes_by_all_but`] |
+//! | split | [`split`] | [`split_classes`] |
+//! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
+//! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
+//! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
+//! | keep | [`save_model`], [`load_model`] | the same |
+//!
+//! With `retries`, an error that trying again cannot mend, such as a missing file or a row that is
+//! wrong, ends the task run at its first attempt: see [`MlError`].
+//!
+//! # Examples
+//! ```
+//! use orch_core::prelude::*;
+//! use orch_ml::tasks::{drop_incomplete, evaluate_linear, load_csv, select_features, split, train_linear};
+//! use orch_ml::{CsvOptions, RegressionMetrics};
+//!
+//! #[flow]
+//! async fn mass_of_penguins(file: DataFile) -> Result<RegressionMetrics, TaskError> {
+//!     let table = load_csv(file, CsvOptions::default());
+//!     let complete = drop_incomplete(&table);
+//!     let features = vec!["bill_length_mm".to_owned(), "flipper_length_mm".to_owned()];
+//!     let dataset = select_features(&complete, features, "body_mass_g");
+//!     let (train, test) = split(&dataset, 0.2, 42).unzip();
+//!     let model = train_linear(&train);
+//!     Ok(*evaluate_linear(&model, &test).await?)
+//! }
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # tokio::runtime::Builder::new_current_thread().enable_time().build()?.block_on(async {
+//! let file = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/penguins.csv");
+//! let metrics = mass_of_penguins(file).await?;
+//! assert_eq!(metrics.n_rows, 67);
+//! # Ok(())
+//! # })
+//! # }
+//! ```
+
+use std::convert::Infallible;
+use std::path::Path;
+
+use ndarray::Array1;
+use orch_core::{DataFile, task};
+
+use crate::{
+    ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions, Dataset,
+    ForestClassifier, ForestOptions, ForestRegressor, LinearModel, MlError, Model, Records,
+    RegressionMetrics, Table,
+};
+
+/// Reads a CSV file: [`read_csv`](crate::read_csv).
+#[task]
+pub fn load_csv(file: DataFile, options: CsvOptions) -> Result<Table, MlError> {
+    crate::read_csv(file.path(), &options)
+}
+
+/// Keeps the rows that have a value in every column: [`drop_missing`](crate::drop_missing).
+#[task]
+pub fn drop_incomplete(table: &Table) -> Result<Table, MlError> {
+    crate::drop_missing(table)
+}
+
+/// Keeps the rows that have a value in each of the given columns:
+/// [`drop_missing_in`](crate::drop_missing_in).
+#[task]
+pub fn drop_incomplete_in(table: &Table, columns: &[String]) -> Result<Table, MlError> {
+    crate::drop_missing_in(table, columns)
+}
+
+/// Takes features and a numeric target out of a table: [`to_dataset`](crate::to_dataset).
+#[task]
+pub fn select_features(
+    table: &Table,
+    features: &[String],
+    target: &str,
+) -> Result<Dataset, MlError> {
+    crate::to_dataset(table, features, target)
+}
+
+/// As [`select_features`], every column but the target being a feature.
+#[task]
+pub fn select_all_but(table: &Table, target: &str) -> Result<Dataset, MlError> {
+    crate::to_dataset(table, &all_but(table, target), target)
+}
+
+/// Takes features and a column of labels out of a table:
+/// [`to_classification_dataset`](crate::to_classification_dataset).
+#[task]
+pub fn select_classes(
+    table: &Table,
+    features: &[String],
+    target: &str,
+) -> Result<ClassificationDataset, MlError> {
+    crate::to_classification_dataset(table, features, target)
+}
+
+/// As [`select_classes`], every column but the target being a feature.
+#[task]
+pub fn select_classes_by_all_but(
+    table: &Table,
+    target: &str,
+) -> Result<ClassificationDataset, MlError> {
+    crate::to_classification_dataset(table, &all_but(table, target), target)
+}
+
+fn all_but(table: &Table, target: &str) -> Vec<String> {
+    let names = table.column_names().iter();
+    names.filter(|name| *name != target).cloned().collect()
+}
+
+/// Splits into rows to train on and rows to test on:
+/// [`train_test_split`](crate::train_test_split).
+#[task]
+pub fn split(
+    dataset: &Dataset,
+    test_fraction: f64,
+    seed: u64,
+) -> Result<(Dataset, Dataset), MlError> {
+    crate::train_test_split(dataset, test_fraction, seed)
+}
+
+/// Splits into rows to train on and rows to test on:
+/// [`train_test_split_classes`](crate::train_test_split_classes).
+#[task]
+pub fn split_classes(
+    dataset: &ClassificationDataset,
+    test_fraction: f64,
+    seed: u64,
+) -> Result<(ClassificationDataset, ClassificationDataset), MlError> {
+    crate::train_test_split_classes(dataset, test_fraction, seed)
+}
+
+/// Fits a linear regression: [`fit_linear`](crate::fit_linear).
+#[task]
+pub fn train_linear(train: &Dataset) -> Result<LinearModel, MlError> {
+    crate::fit_linear(train)
+}
+
+/// Fits a random forest that predicts numbers:
+/// [`fit_forest_regressor`](crate::fit_forest_regressor).
+#[task]
+pub fn train_forest_regressor(
+    train: &Dataset,
+    options: ForestOptions,
+) -> Result<ForestRegressor, MlError> {
+    crate::fit_forest_regressor(train, &options)
+}
+
+/// Fits a random forest that predicts classes:
+/// [`fit_forest_classifier`](crate::fit_forest_classifier).
+#[task]
+pub fn train_forest_classifier(
+    train: &ClassificationDataset,
+    options: ForestOptions,
+) -> Result<ForestClassifier, MlError> {
+    crate::fit_forest_classifier(train, &options)
+}
+
+/// Evaluates a linear regression: [`evaluate_regression`](crate::evaluate_regression).
+#[task]
+pub fn evaluate_linear(model: &LinearModel, test: &Dataset) -> Result<RegressionMetrics, MlError> {
+    crate::evaluate_regression(model, test)
+}
+
+/// Evaluates a random forest that predicts numbers:
+/// [`evaluate_regression`](crate::evaluate_regression).
+#[task]
+pub fn evaluate_forest_regressor(
+    model: &ForestRegressor,
+    test: &Dataset,
+) -> Result<RegressionMetrics, MlError> {
+    crate::evaluate_regression(model, test)
+}
+
+/// Evaluates a random forest that predicts classes:
+/// [`evaluate_classification`](crate::evaluate_classification).
+#[task]
+pub fn evaluate_forest_classifier(
+    model: &ForestClassifier,
+    test: &ClassificationDataset,
+) -> Result<ClassificationMetrics, MlError> {
+    crate::evaluate_classification(model, test)
+}
+
+/// Predicts a number for each row: [`LinearModel::predict`].
+#[task]
+pub fn predict_linear(model: &LinearModel, records: &Records) -> Result<Array1<f64>, MlError> {
+    model.predict(records)
+}
+
+/// Predicts a number for each row: [`ForestRegressor::predict`].
+#[task]
+pub fn predict_forest_regressor(
+    model: &ForestRegressor,
+    records: &Records,
+) -> Result<Array1<f64>, MlError> {
+    model.predict(records)
+}
+
+/// Predicts a class for each row: [`ForestClassifier::predict`].
+#[task]
+pub fn predict_forest_classifier(
+    model: &ForestClassifier,
+    records: &Records,
+) -> Result<ClassPredictions, MlError> {
+    model.predict(records)
+}
+
+/// Writes a model to a file and returns the file, for [`load_model`] or whoever needs it next:
+/// [`save_model`](crate::save_model()).
+///
+/// `M` is a model of this crate or [`Model`]. A handle needs it named:
+/// `save_model::<LinearModel>(&model, "mass.model")`.
+#[task]
+pub fn save_model<M: Clone + Into<Model>>(model: &M, path: &Path) -> Result<DataFile, MlError> {
+    crate::save_model(&model.clone().into(), path)?;
+    Ok(DataFile::from(path))
+}
+
+/// Reads a model that was saved: [`load_model`](crate::load_model()).
+///
+/// `M` says which model it has to be: `load_model::<LinearModel>(&file)`; [`Model`] takes any.
+///
+/// # Errors
+/// Those of the plain function; [`MlError::WrongModelKind`] if the file holds another model.
+#[task]
+pub fn load_model<M>(file: DataFile) -> Result<M, MlError>
+where
+    M: TryFrom<Model>,
+    MlError: From<M::Error>,
+{
+    Ok(M::try_from(crate::load_model(file.path())?)?)
+}
+
+impl From<Infallible> for MlError {
+    fn from(never: Infallible) -> Self {
+        match never {}
+    }
+}
