@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use clap::Parser as _;
 use futures_util::StreamExt as _;
-use orch_benches::{Args, Results, Row, memory, peak_memory, runtime, timed};
+use orch_benches::{Args, Layers, Results, Row, memory, peak_memory, runtime, timed};
 use orch_core::prelude::*;
 use tokio::runtime::Runtime;
 
@@ -109,7 +109,9 @@ async fn layered(graph: Arc<Layers>) -> Result<u64, TaskError> {
 
 #[flow]
 async fn map_of(n: u64) -> Result<u64, TaskError> {
-    Ok(*map(0..n, step).fold(0u64, |sum, x| sum.wrapping_add(x)).await?)
+    Ok(*map(0..n, step)
+        .fold(0u64, |sum, x| sum.wrapping_add(x))
+        .await?)
 }
 
 #[flow]
@@ -131,44 +133,6 @@ async fn keep(n: u64) -> Result<Vec<TaskRun<u64>>, TaskError> {
     Ok(all)
 }
 
-/// A random layered graph: three inputs each, from the layer before.
-struct Layers {
-    width: usize,
-    inputs: Vec<Vec<[usize; 3]>>,
-}
-
-impl Layers {
-    fn new(layers: usize, width: usize) -> Self {
-        let mut state: u64 = 42;
-        let mut next = || {
-            // Knuth's multiplier: good enough to spread the edges, the same on every machine.
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
-            (state >> 33) as usize % width
-        };
-        let inputs =
-            (1..layers).map(|_| (0..width).map(|_| [next(), next(), next()]).collect()).collect();
-        Self { width, inputs }
-    }
-
-    /// What the last layer adds up to, computed without any runtime.
-    fn total(&self) -> u64 {
-        let mut before: Vec<u64> = (0..self.width as u64).map(|x| x + 1).collect();
-        for layer in &self.inputs {
-            before = layer
-                .iter()
-                .map(|[a, b, c]| {
-                    before[*a].wrapping_add(before[*b]).wrapping_add(before[*c]).wrapping_add(1)
-                })
-                .collect();
-        }
-        before.into_iter().fold(0, u64::wrapping_add)
-    }
-
-    fn len(&self) -> u64 {
-        (self.width * (self.inputs.len() + 1)) as u64
-    }
-}
-
 /// The layered graph by hand: a counter and a list of downstream nodes each; who brings a counter
 /// to zero spawns.
 struct HandNode {
@@ -186,7 +150,9 @@ fn run_by_hand(nodes: &Arc<Vec<HandNode>>, at: usize, done: &Arc<tokio::sync::Se
         let result = if node.inputs == [usize::MAX; 3] {
             at as u64 + 1
         } else {
-            node.inputs.iter().fold(1, |sum, input| value(*input).wrapping_add(sum))
+            node.inputs
+                .iter()
+                .fold(1, |sum, input| value(*input).wrapping_add(sum))
         };
         node.value.set(result).expect("a node runs once");
         let downstream = std::mem::take(&mut *node.downstream.lock().expect("no panics"));
@@ -215,7 +181,11 @@ async fn layered_by_hand(graph: Arc<Layers>) -> u64 {
             let inputs = inputs.map(|input| depth * graph.width + input);
             let at = nodes.len();
             for input in inputs {
-                nodes[input].downstream.get_mut().expect("no panics").push(at);
+                nodes[input]
+                    .downstream
+                    .get_mut()
+                    .expect("no panics")
+                    .push(at);
             }
             nodes.push(new(inputs, 3));
         }
@@ -229,7 +199,9 @@ async fn layered_by_hand(graph: Arc<Layers>) -> u64 {
     drop(done.acquire_many(all).await.expect("never closed"));
     nodes[nodes.len() - graph.width..]
         .iter()
-        .fold(0, |sum, node| sum.wrapping_add(*node.value.get().expect("all ran")))
+        .fold(0, |sum, node| {
+            sum.wrapping_add(*node.value.get().expect("all ran"))
+        })
 }
 
 fn main() -> anyhow::Result<()> {
@@ -260,22 +232,40 @@ fn main() -> anyhow::Result<()> {
             assert_eq!(x, n);
         })
     };
-    results.compare("chain, async", n, "<= 0.8", ours(|n| chain(n), n, n), spawn_chain);
-    results.compare("chain, inline", n, "<= 0.6", ours(|n| chain_inline(n), n, n), spawn_chain);
-    results.compare("chain, pending bodies", n, "", ours(|n| chain_pending(n), n, n), || {
-        timed(&runtime, async move {
-            let mut x = 0;
-            for _ in 0..n {
-                x = tokio::spawn(async move {
-                    tokio::task::yield_now().await;
-                    x + 1
-                })
-                .await
-                .expect("completes");
-            }
-            assert_eq!(x, n);
-        })
-    });
+    results.compare(
+        "chain, async",
+        n,
+        "<= 0.8",
+        ours(|n| chain(n), n, n),
+        spawn_chain,
+    );
+    results.compare(
+        "chain, inline",
+        n,
+        "<= 0.6",
+        ours(|n| chain_inline(n), n, n),
+        spawn_chain,
+    );
+    results.compare(
+        "chain, pending bodies",
+        n,
+        "",
+        ours(|n| chain_pending(n), n, n),
+        || {
+            timed(&runtime, async move {
+                let mut x = 0;
+                for _ in 0..n {
+                    x = tokio::spawn(async move {
+                        tokio::task::yield_now().await;
+                        x + 1
+                    })
+                    .await
+                    .expect("completes");
+                }
+                assert_eq!(x, n);
+            })
+        },
+    );
 
     let n = results.size(100_000, 1_000);
     let total = n * (n + 1) / 2;
@@ -327,17 +317,23 @@ fn main() -> anyhow::Result<()> {
         },
     );
 
-    let (layers, width) = (results.size(100, 5) as usize, results.size(100, 10) as usize);
+    let (layers, width) = (
+        results.size(100, 5) as usize,
+        results.size(100, 10) as usize,
+    );
     let graph = Arc::new(Layers::new(layers, width));
     let expected = graph.total();
     results.compare(
         "layered, 3 inputs each",
-        graph.len(),
+        graph.nodes(),
         "<= 1.4",
         || {
             let (graph, engine) = (Arc::clone(&graph), engine.clone());
             timed(&runtime, async move {
-                assert_eq!(layered(graph).on(&engine).await.expect("completes"), expected);
+                assert_eq!(
+                    layered(graph).on(&engine).await.expect("completes"),
+                    expected
+                );
             })
         },
         || {
@@ -374,9 +370,11 @@ fn main() -> anyhow::Result<()> {
     }
     growth(&mut results, &runtime, &engine);
 
-    for (case, budget) in
-        [("kept handles", "<= 300 B"), ("map, memory", "constant"), ("fan-out, memory", "")]
-    {
+    for (case, budget) in [
+        ("kept handles", "<= 300 B"),
+        ("map, memory", "constant"),
+        ("fan-out, memory", ""),
+    ] {
         if results.wants(case) {
             let n = results.size(1_000_000, 10_000);
             let bytes = results.memory_of(case)?;
@@ -426,8 +424,10 @@ fn uneven_chains(results: &mut Results, runtime: &Runtime, engine: &Engine) {
 /// Ten times the task runs against the time of one.
 fn growth(results: &mut Results, runtime: &Runtime, engine: &Engine) {
     let small = results.size(10_000, 100);
-    let cases: [(&str, fn(u64) -> FlowCall<u64>); 2] =
-        [("growth, fan-in", |n| fan_out(n)), ("growth, chain", |n| chain(n))];
+    let cases: [(&str, fn(u64) -> FlowCall<u64>); 2] = [
+        ("growth, fan-in", |n| fan_out(n)),
+        ("growth, chain", |n| chain(n)),
+    ];
     for (case, flow) in cases {
         if !results.wants(case) {
             continue;

@@ -2,7 +2,7 @@
 //! loaded again and asked, mostly by the tasks that come with `orch_ml`.
 //!
 //! ```text
-//! load_csv -> drop_incomplete -> select_classes_by_all_but -> split_classes
+//! load_csv -> drop_incomplete -> separate_label -> split_classes
 //!     -> train_forest_classifier -> evaluate_forest_classifier
 //!     -> save_model -> load_model -> predict
 //! ```
@@ -13,11 +13,12 @@ use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
+use orch_core::Progress;
 use orch_core::prelude::*;
 use orch_examples::{ForestArguments, collect_logs, exit_code, show_run};
 use orch_ml::tasks::{
-    drop_incomplete, evaluate_forest_classifier, load_csv, load_model, save_model,
-    select_classes_by_all_but, split_classes, train_forest_classifier,
+    drop_incomplete, evaluate_forest_classifier, load_csv, load_model, save_model, separate_label,
+    split_classes, train_forest_classifier,
 };
 use orch_ml::{
     ClassificationDataset, ClassificationMetrics, CsvOptions, ForestClassifier, ForestOptions,
@@ -54,7 +55,7 @@ pub async fn daily_forest(
     let seed = forest.seed;
     let table = load_csv(data, CsvOptions::default());
     let complete = drop_incomplete(&table);
-    let dataset = select_classes_by_all_but(&complete, target);
+    let dataset = separate_label(&complete, target);
     let (train, test) = split_classes(&dataset, test_fraction, seed).unzip();
     let model = train_forest_classifier(&train, forest);
     let metrics = evaluate_forest_classifier(&model, &test);
@@ -81,10 +82,8 @@ async fn run(args: ForestArguments) -> anyhow::Result<()> {
     let flow = daily_forest(&file, args.target, args.test_fraction, forest, &model);
 
     let engine = Engine::new();
-    #[cfg(feature = "progress")]
-    let progress = orch_core::Progress::show(&engine);
+    let progress = Progress::show(&engine);
     let (result, report) = flow.start(&engine)?.finish().await;
-    #[cfg(feature = "progress")]
     progress.finish();
     if let Ok((metrics, predicted)) = &result {
         print_result(metrics, predicted);

@@ -1,21 +1,15 @@
 //! How well does a straight line predict? A CSV file with gaps becomes a linear regression and its
-//! error on rows that it has not seen, as a flow of four tasks.
-//!
-//! ```text
-//! load -> preprocess -> train_model -> evaluate
-//! ```
-//!
-//! `cargo run --release --example ml_workflow -- --help` lists what it takes.
+//! error on held-out rows: load -> preprocess -> train_model -> evaluate. `-- --help` says the rest.
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use orch_core::prelude::*;
+use orch_core::{Progress, prelude::*};
 use orch_examples::{WorkflowArguments, collect_logs, exit_code, show_run};
 use orch_ml::{CsvOptions, Dataset, LinearModel, MlError, RegressionMetrics, Table};
 
-/// Reads the table. Only what may go away by itself is tried again: a missing file stays missing.
+/// Reads the table. Only what may pass is tried again: a missing file stays missing.
 #[task(retries = 2, backoff = "1s..10s")]
 pub fn load(file: DataFile) -> Result<Table, MlError> {
     orch_ml::read_csv(&file, &CsvOptions::default())
@@ -59,8 +53,7 @@ pub async fn ml_workflow(
     let table = load(file); // a handle on a task run that is on its way
     let (train, test) = preprocess(&table, features, target, test_fraction, seed).unzip();
     let model = train_model(&train);
-    let metrics = evaluate(&model, &test).await?;
-    Ok(metrics.into_inner())
+    Ok(*evaluate(&model, &test).await?)
 }
 
 #[tokio::main]
@@ -71,25 +64,14 @@ async fn main() -> ExitCode {
 async fn run(args: WorkflowArguments) -> anyhow::Result<()> {
     collect_logs();
     let engine = Engine::new();
-    #[cfg(feature = "progress")]
-    let progress = orch_core::Progress::show(&engine);
-    let file = args.data();
-    let flow = ml_workflow(
-        &file,
-        args.features,
-        args.target,
-        args.test_fraction,
-        args.seed,
-    );
+    let progress = Progress::show(&engine);
+    let (file, share) = (args.data(), args.test_fraction);
+    let flow = ml_workflow(&file, args.features, args.target, share, args.seed);
     let (result, report) = flow.start(&engine)?.finish().await;
-    #[cfg(feature = "progress")]
     progress.finish();
-    if let Ok(metrics) = &result {
-        println!("held-out rows: {}", metrics.n_rows);
-        println!(
-            "R2   {}\nMAE  {}\nRMSE {}\n",
-            metrics.r2, metrics.mae, metrics.rmse
-        );
+    if let Ok(m) = &result {
+        println!("R2   {}\nMAE  {}\nRMSE {}", m.r2, m.mae, m.rmse);
+        println!("held-out rows: {}\n", m.n_rows);
     }
     let shown = show_run(&report, args.report.as_deref());
     result.with_context(|| format!("cannot learn from `{}`", file.display()))?;

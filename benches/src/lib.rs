@@ -1,5 +1,7 @@
 //! What the benches share: arguments, interleaved measuring, the table, the JSON lines.
 
+mod layers;
+
 use std::fs::File;
 use std::io::Write as _;
 use std::path::PathBuf;
@@ -7,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser;
+pub use layers::Layers;
 
 /// The arguments of every bench.
 #[derive(Debug, Parser)]
@@ -69,12 +72,19 @@ impl Results {
             "{:<34} {:>9} {:>12} {:>12} {:>7} {:>8}  {:<9} budget",
             "case", "n", "ours", "floor", "ratio", "B/run", "unit"
         );
-        Self { bench, args, rows: Vec::new() }
+        Self {
+            bench,
+            args,
+            rows: Vec::new(),
+        }
     }
 
     /// Whether a case was asked for.
     pub fn wants(&self, case: &str) -> bool {
-        self.args.case.as_ref().is_none_or(|text| case.contains(text.as_str()))
+        self.args
+            .case
+            .as_ref()
+            .is_none_or(|text| case.contains(text.as_str()))
     }
 
     /// Returns the size for this run: the real one, or a small one in a smoke run.
@@ -110,7 +120,10 @@ impl Results {
                 let floor = floor();
                 (ours(), floor)
             };
-            pairs.push((pair.0.as_nanos() as f64 / n as f64, pair.1.as_nanos() as f64 / n as f64));
+            pairs.push((
+                pair.0.as_nanos() as f64 / n as f64,
+                pair.1.as_nanos() as f64 / n as f64,
+            ));
         }
         self.push(Row {
             case: case.to_owned(),
@@ -125,7 +138,11 @@ impl Results {
     }
 
     fn rounds(&self) -> (usize, usize) {
-        if self.args.smoke { (0, 1) } else { (2, self.args.rounds.max(9)) }
+        if self.args.smoke {
+            (0, 1)
+        } else {
+            (2, self.args.rounds.max(9))
+        }
     }
 
     /// Adds a row and prints it.
@@ -159,10 +176,15 @@ impl Results {
             command.arg("--smoke");
         }
         let output = command.output().context("starting this program again")?;
-        anyhow::ensure!(output.status.success(), "measuring the memory of `{case}` failed");
+        anyhow::ensure!(
+            output.status.success(),
+            "measuring the memory of `{case}` failed"
+        );
         let text = String::from_utf8_lossy(&output.stdout);
         let last = text.lines().last().unwrap_or_default();
-        last.trim().parse().with_context(|| format!("`{last}` is no number of bytes"))
+        last.trim()
+            .parse()
+            .with_context(|| format!("`{last}` is no number of bytes"))
     }
 
     /// Writes the JSON lines, if asked to.
@@ -170,7 +192,9 @@ impl Results {
     /// # Errors
     /// When the file cannot be written.
     pub fn finish(self) -> anyhow::Result<()> {
-        let Some(path) = &self.args.json else { return Ok(()) };
+        let Some(path) = &self.args.json else {
+            return Ok(());
+        };
         let mut file =
             File::create(path).with_context(|| format!("creating `{}`", path.display()))?;
         for row in &self.rows {
@@ -258,7 +282,14 @@ pub fn memory() -> anyhow::Result<u64> {
 fn status(field: &str) -> anyhow::Result<u64> {
     let status = std::fs::read_to_string("/proc/self/status")
         .context("reading `/proc/self/status`: memory is measured on Linux only")?;
-    let line = status.lines().find(|line| line.starts_with(field)).context("no such line")?;
-    let kib: u64 = line.split_whitespace().nth(1).context("no number")?.parse()?;
+    let line = status
+        .lines()
+        .find(|line| line.starts_with(field))
+        .context("no such line")?;
+    let kib: u64 = line
+        .split_whitespace()
+        .nth(1)
+        .context("no number")?
+        .parse()?;
     Ok(kib * 1024)
 }

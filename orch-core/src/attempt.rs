@@ -30,8 +30,14 @@ use crate::state::{State, StateChange};
 pub(crate) fn needs_policy<B: Body>(node: &Node<B>) -> bool {
     let header = &node.header;
     !header.definition.is_plain()
-        || header.detail().is_some_and(|detail| detail.options.need_policy())
-        || header.flow.engine.faults.concern(B::task(), header.definition)
+        || header
+            .detail()
+            .is_some_and(|detail| detail.options.need_policy())
+        || header
+            .flow
+            .engine
+            .faults
+            .concern(B::task(), header.definition)
 }
 
 /// Notes that an attempt starts, and tells who wants to know.
@@ -79,7 +85,9 @@ impl Policy {
             (now + after.saturating_sub(waited), after)
         });
         Self {
-            backoff: options.and_then(|options| options.backoff).unwrap_or(definition.backoff),
+            backoff: options
+                .and_then(|options| options.backoff)
+                .unwrap_or(definition.backoff),
             timeout: set(|options| options.timeout, definition.timeout),
             queue_timeout: set(|options| options.queue_timeout, definition.queue_timeout),
             deadline,
@@ -93,21 +101,30 @@ impl Policy {
 pub(crate) async fn run_with_policy<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
     let header = &node.header;
     let flow = &header.flow;
-    let Some(args) = node.take_inputs() else { return Err(ended_meanwhile()) };
+    let Some(args) = node.take_inputs() else {
+        return Err(ended_meanwhile());
+    };
     if let Some(name) = B::label(&args) {
         let _ = header.detail_mut().name.set(name);
     }
     let policy = Policy::of::<B>(header, &args);
-    let max_attempts = if node.again.is_some() { header.max_attempts() } else { 1 };
+    let max_attempts = if node.again.is_some() {
+        header.max_attempts()
+    } else {
+        1
+    };
     let mut rest = Some(args);
     let mut waits_since = header.ready_at();
+    // Not the count of started attempts: one whose clock ran out in the queue is used up too.
+    let mut attempt = 0;
     loop {
-        let attempt = header.attempts() + 1;
+        attempt += 1;
+        let started_before = header.attempts();
         let args = match (&rest, node.again) {
             (Some(rest), Some(again)) if attempt < max_attempts => again(rest),
             _ => rest.take().expect("the inputs last for all attempts"),
         };
-        let result = attempt_once(&node, args, &policy, attempt, waits_since).await;
+        let result = attempt_once(&node, args, &policy, waits_since).await;
         let failure = match result {
             Ok(result) => {
                 node.keep(result);
@@ -118,7 +135,8 @@ pub(crate) async fn run_with_policy<B: Body>(node: Arc<Node<B>>) -> Result<(), F
         let Some(delay) = retry_delay(header, &policy, &failure, attempt, max_attempts) else {
             return Err(failure);
         };
-        note_failed_attempt(header, attempt, &failure, delay)?;
+        let has_started = header.attempts() > started_before;
+        note_failed_attempt(header, attempt, has_started, &failure, delay)?;
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
@@ -147,11 +165,16 @@ fn retry_delay(
         Retry::After(delay) => delay,
         Retry::Default => {
             let salt = (u64::from(header.index) << 32) | u64::from(attempt);
-            policy.backoff.delay(attempt, uniform(header.flow.seed, salt))
+            policy
+                .backoff
+                .delay(attempt, uniform(header.flow.seed, salt))
         }
     };
     // No attempt fits any more: the error at hand says more than the clock would.
-    if policy.deadline.is_some_and(|(at, _)| Instant::now() + delay >= at) {
+    if policy
+        .deadline
+        .is_some_and(|(at, _)| Instant::now() + delay >= at)
+    {
         return None;
     }
     Some(delay)
@@ -160,6 +183,7 @@ fn retry_delay(
 fn note_failed_attempt(
     header: &Header,
     attempt: u32,
+    has_started: bool,
     failure: &Failure,
     delay: Duration,
 ) -> Result<(), Failure> {
@@ -170,11 +194,12 @@ fn note_failed_attempt(
     }
     let detail = header.detail_mut();
     let error = ErrorReport::of_failure(header, failure);
-    let started = {
-        let failed = detail.failed_attempts();
-        failed.last().map_or(header.started_at().map(Duration::from_nanos), |last| Some(last.ended))
-    };
     let ended = Duration::from_nanos(flow.now());
+    let first_started = header.started_at().map(Duration::from_nanos);
+    let started = header
+        .last_started()
+        .or(first_started)
+        .filter(|_| has_started);
     detail.failed_attempts().push(AttemptReport {
         attempt,
         started: started.unwrap_or(ended),
@@ -183,9 +208,20 @@ fn note_failed_attempt(
     });
     detail.renew_token();
     if flow.engine.events.is_live() {
-        flow.emit(EventKind::attempt_failed(header, attempt, error.message, delay));
+        flow.emit(EventKind::attempt_failed(
+            header,
+            attempt,
+            error.message,
+            delay,
+        ));
     }
-    call_hooks(header, HookOn::Retry, State::AwaitingRetry, Some(delay), None);
+    call_hooks(
+        header,
+        HookOn::Retry,
+        State::AwaitingRetry,
+        Some(delay),
+        None,
+    );
     Ok(())
 }
 
@@ -194,7 +230,6 @@ async fn attempt_once<B: Body>(
     node: &Arc<Node<B>>,
     args: B::Args,
     policy: &Policy,
-    attempt: u32,
     waits_since: u64,
 ) -> Result<B::Output, Failure> {
     let header = &node.header;
@@ -202,9 +237,15 @@ async fn attempt_once<B: Body>(
 
     let waited = Duration::from_nanos(flow.now().saturating_sub(waits_since));
     let queue = policy.queue_timeout.map(|after| {
-        (Instant::now() + after.saturating_sub(waited), Clock::Queue, after)
+        (
+            Instant::now() + after.saturating_sub(waited),
+            Clock::Queue,
+            after,
+        )
     });
-    let deadline = policy.deadline.map(|(at, after)| (at, Clock::Deadline, after));
+    let deadline = policy
+        .deadline
+        .map(|(at, after)| (at, Clock::Deadline, after));
     let queue_clocks = [queue, deadline];
     if let Some(failure) = overdue(&queue_clocks) {
         return Err(failure);
@@ -217,32 +258,32 @@ async fn attempt_once<B: Body>(
     };
 
     start_attempt(header, flow.now())?;
-    // Both are told by the attempt's number, so a first attempt that never started counts too.
-    debug_assert!(header.attempts() <= attempt);
     let running = Lending {
         body: Box::pin(AssertUnwindSafe(execute(node, args)).catch_unwind()),
         held,
         taking_back: None,
         header,
     };
-    let timeout =
-        policy.timeout.map(|after| (Instant::now() + after, Clock::Attempt, after));
+    let timeout = policy
+        .timeout
+        .map(|after| (Instant::now() + after, Clock::Attempt, after));
     let running = async {
         match running.await {
             Ok(result) => result,
             Err(panic) => Err(Failure::panicked(&*panic)),
         }
     };
-    let running = with_heartbeat(header, policy.heartbeat, running);
     let mut running = pin!(running);
-    match with_clocks(&[timeout, deadline], running.as_mut()).await {
-        Ok(result) => result,
-        Err(timed_out) => {
+    let watched = with_heartbeat(header, policy.heartbeat, running.as_mut());
+    match with_clocks(&[timeout, deadline], watched).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(timed_out)) | Err(timed_out) => {
+            // For whatever the body started and handed its token to.
+            header.detail_mut().cancel_token();
             // A thread cannot be stopped from outside: it gets the grace time to do so itself.
             if header.definition.kind == Kind::Blocking
                 && header.definition.on_timeout == crate::policy::timeout::OnTimeout::Abort
             {
-                header.detail_mut().cancel_token();
                 let _ = tokio::time::timeout(flow.grace(), running).await;
             }
             Err(timed_out)
@@ -290,7 +331,9 @@ async fn acquire(header: &Header, uses: &[LimitUse]) -> Result<Held, Failure> {
 }
 
 fn limit_failure(error: &limit::LimitError) -> Failure {
-    Failure::last(TaskErrorKind::Invalid { message: error.to_string() })
+    Failure::last(TaskErrorKind::Invalid {
+        message: error.to_string(),
+    })
 }
 
 type SetClock = Option<(Instant, Clock, Duration)>;
@@ -313,7 +356,9 @@ fn timed_out(clock: Clock, after: Duration) -> Failure {
 /// time counts.
 async fn with_clocks<F: Future>(clocks: &[SetClock], future: F) -> Result<F::Output, Failure> {
     let first = clocks.iter().flatten().min_by_key(|(at, ..)| *at);
-    let Some((at, clock, after)) = first else { return Ok(future.await) };
+    let Some((at, clock, after)) = first else {
+        return Ok(future.await);
+    };
     match tokio::time::timeout_at(*at, future).await {
         Ok(output) => Ok(output),
         Err(_) => Err(timed_out(*clock, *after)),
@@ -321,12 +366,14 @@ async fn with_clocks<F: Future>(clocks: &[SetClock], future: F) -> Result<F::Out
 }
 
 /// Fails when the body is silent for too long.
-async fn with_heartbeat<T>(
+async fn with_heartbeat<F: Future>(
     header: &Header,
     heartbeat: Option<Duration>,
-    body: impl Future<Output = Result<T, Failure>>,
-) -> Result<T, Failure> {
-    let Some(silence) = heartbeat else { return body.await };
+    body: F,
+) -> Result<F::Output, Failure> {
+    let Some(silence) = heartbeat else {
+        return Ok(body.await);
+    };
     let flow = &header.flow;
     let last = &header.detail_mut().last_heartbeat;
     last.store(flow.now(), Ordering::Relaxed);
@@ -335,13 +382,12 @@ async fn with_heartbeat<T>(
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = body.as_mut().poll(cx) {
-                return Poll::Ready(result);
+                return Poll::Ready(Ok(result));
             }
             std::task::ready!(timer.as_mut().poll(cx));
             let silent = flow.now().saturating_sub(last.load(Ordering::Relaxed));
             let left = silence.saturating_sub(Duration::from_nanos(silent));
             if left.is_zero() {
-                header.detail_mut().cancel_token();
                 return Poll::Ready(Err(timed_out(Clock::Heartbeat, silence)));
             }
             timer.as_mut().reset(Instant::now() + left);
@@ -369,7 +415,9 @@ impl<F: Future + Unpin> Future for Lending<'_, F> {
             this.held = Some(held.expect("the limits had room for this task run before"));
             this.taking_back = None;
         }
-        let Some(held) = &this.held else { return Pin::new(&mut this.body).poll(cx) };
+        let Some(held) = &this.held else {
+            return Pin::new(&mut this.body).poll(cx);
+        };
         let awaits_task_run = &this.header.detail_mut().awaits_task_run;
         awaits_task_run.store(false, Ordering::Relaxed);
         let poll = Pin::new(&mut this.body).poll(cx);
@@ -391,15 +439,18 @@ fn call_hooks(
 ) {
     for (when, hook) in header.definition.hooks {
         if *when == on {
-            call_hook(*hook, &HookEvent {
-                on,
-                flow_run: header.flow.name(),
-                task_run: Some(header.name()),
-                state,
-                attempt: header.attempts(),
-                error,
-                retry_in,
-            });
+            call_hook(
+                *hook,
+                &HookEvent {
+                    on,
+                    flow_run: header.flow.name(),
+                    task_run: Some(header.name()),
+                    state,
+                    attempt: header.attempts(),
+                    error,
+                    retry_in,
+                },
+            );
         }
     }
 }

@@ -115,7 +115,10 @@ pub(crate) struct Slot {
 }
 
 impl Slot {
-    pub(crate) fn set(&mut self, future: impl Future<Output = Result<(), Failure>> + Send + 'static) {
+    pub(crate) fn set(
+        &mut self,
+        future: impl Future<Output = Result<(), Failure>> + Send + 'static,
+    ) {
         match &mut self.future {
             Some(slot) => slot.set(future),
             None => self.future = Some(ReusableBoxFuture::new(future)),
@@ -123,7 +126,10 @@ impl Slot {
     }
 
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Failure>> {
-        self.future.as_mut().expect("a body is polled after it was started").poll(cx)
+        self.future
+            .as_mut()
+            .expect("a body is polled after it was started")
+            .poll(cx)
     }
 
     /// Drops the future, finished or not.
@@ -139,7 +145,9 @@ pub(crate) fn mark_started<B: Body>(node: &Node<B>, now: u64) -> Result<(), Fail
 
 /// How it is when a node finds its inputs gone: it was ended by somebody else meanwhile.
 pub(crate) fn ended_meanwhile() -> Failure {
-    Failure::last(TaskErrorKind::Cancelled { reason: CancelReason::TaskRun })
+    Failure::last(TaskErrorKind::Cancelled {
+        reason: CancelReason::TaskRun,
+    })
 }
 
 /// The body of an async task.

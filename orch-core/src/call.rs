@@ -1,5 +1,6 @@
 //! A call of a task: options, place, submission.
 
+use std::any::Any;
 use std::borrow::Cow;
 use std::marker::PhantomData;
 use std::sync::Arc;
@@ -36,7 +37,10 @@ struct Rare {
 impl<A> CallOptions<A> {
     /// The task's own options, for a task without retries.
     pub fn new() -> Self {
-        Self { again: None, rare: None }
+        Self {
+            again: None,
+            rare: None,
+        }
     }
 
     /// The task's own options, for a task with retries: its arguments can be copied.
@@ -44,7 +48,10 @@ impl<A> CallOptions<A> {
     where
         A: Clone,
     {
-        Self { again: Some(A::clone), rare: None }
+        Self {
+            again: Some(A::clone),
+            rare: None,
+        }
     }
 
     fn rare(&mut self) -> &mut Rare {
@@ -77,7 +84,9 @@ impl<A> CallOptions<A> {
 
     pub fn limit(&mut self, name: String, weight: u32) {
         let limits = &mut self.rare().detail.options.limits;
-        limits.get_or_insert_default().push(LimitUse::named(name, weight));
+        limits
+            .get_or_insert_default()
+            .push(LimitUse::named(name, weight));
     }
 
     pub fn priority(&mut self, priority: i32) {
@@ -136,15 +145,17 @@ static BARE: FlowDefinition = FlowDefinition::new("task", "", "", 0, "");
 /// Returns where a call belongs: to the current flow run, else to that of an argument, else to a
 /// new one on an engine of its own.
 pub(crate) fn place_of(args: &impl Arguments) -> (Arc<Flow>, Option<Arc<Scope>>) {
-    let place = context::with_current(|place| {
-        place.map(|place| (Arc::clone(&place.flow), place.scope()))
-    });
+    let place =
+        context::with_current(|place| place.map(|place| (Arc::clone(&place.flow), place.scope())));
     place.unwrap_or_else(|| {
         let mut flow = None;
         args.visit(&mut |upstream| {
             flow.get_or_insert_with(|| Arc::clone(&upstream.header.flow));
         });
-        (flow.unwrap_or_else(|| Engine::new().0.start_bare(&BARE)), None)
+        (
+            flow.unwrap_or_else(|| Engine::new().0.start_bare(&BARE)),
+            None,
+        )
     })
 }
 
@@ -221,7 +232,16 @@ impl<T, E: Into<BoxError> + Send + 'static> TaskResult for Result<T, E> {
     }
 
     fn erase(error: E) -> BoxError {
-        error.into()
+        let mut error = Some(error);
+        // The plain conversion of `anyhow::Error` hides the error inside from `downcast_ref`.
+        let any: &mut dyn Any = &mut error;
+        if let Some(error) = any
+            .downcast_mut::<Option<anyhow::Error>>()
+            .and_then(Option::take)
+        {
+            return error.reallocate_into_boxed_dyn_error_without_backtrace();
+        }
+        error.expect("taken only as another type").into()
     }
 }
 
@@ -272,7 +292,10 @@ pub fn settle<R: TaskResult>(
         if retry_if.is_some_and(|retry_if| !retry_if(&error)) {
             retry = Retry::Never;
         }
-        Failure { kind: TaskErrorKind::Failed(R::erase(error)), retry }
+        Failure {
+            kind: TaskErrorKind::Failed(R::erase(error)),
+            retry,
+        }
     })
 }
 

@@ -31,7 +31,9 @@ pub(crate) struct Ticket(u32);
 
 impl<W> Completion<W> {
     pub(crate) fn new() -> Self {
-        Self { waiters: Mutex::new(Waiters::Empty) }
+        Self {
+            waiters: Mutex::new(Waiters::Empty),
+        }
     }
 
     /// Adds a waiter, or gives it back when the end has come.
@@ -77,7 +79,15 @@ impl<W> Completion<W> {
         let mut waiters = self.lock();
         match &mut *waiters {
             Waiters::One(one) => one.take(),
-            Waiters::Many(many) => many.get_mut(ticket.0 as usize).and_then(Option::take),
+            Waiters::Many(many) => {
+                let waiter = many.get_mut(ticket.0 as usize).and_then(Option::take);
+                // Nobody has a ticket for a hole, so those at the end can go. Otherwise a loop that
+                // waits for a while and withdraws, again and again, would make the list grow.
+                while let Some(None) = many.last() {
+                    many.pop();
+                }
+                waiter
+            }
             Waiters::Empty | Waiters::Done => None,
         }
     }
@@ -95,7 +105,9 @@ impl<W> Completion<W> {
 
     fn lock(&self) -> MutexGuard<'_, Waiters<W>> {
         // A waiter's code never runs under this lock, except `update`'s, which does not panic.
-        self.waiters.lock().expect("no code that can panic runs under the lock of the waiters")
+        self.waiters
+            .lock()
+            .expect("no code that can panic runs under the lock of the waiters")
     }
 }
 
@@ -127,7 +139,9 @@ pub(crate) struct Countdown {
 impl Countdown {
     /// Starts with all inputs, and the submission.
     pub(crate) fn new(inputs: u32) -> Self {
-        Self { missing: AtomicU32::new(inputs + 1) }
+        Self {
+            missing: AtomicU32::new(inputs + 1),
+        }
     }
 
     /// One thing less to wait for. Returns whether it was the last: then the caller, and nobody

@@ -186,8 +186,7 @@ pub(crate) fn call<R: Send + 'static>(
     let phase = Arc::new(AtomicU8::new(WAITING));
     let theirs = Arc::clone(&phase);
     let job = Box::new(move || {
-        let start =
-            theirs.compare_exchange(WAITING, RUNNING, Ordering::AcqRel, Ordering::Acquire);
+        let start = theirs.compare_exchange(WAITING, RUNNING, Ordering::AcqRel, Ordering::Acquire);
         if start.is_err() {
             return;
         }
@@ -203,7 +202,11 @@ pub(crate) fn call<R: Send + 'static>(
         _ => Some(engine.pool.clone()),
     };
     run(engine, runtime, job);
-    Call { receiver, phase, pool }
+    Call {
+        receiver,
+        phase,
+        pool,
+    }
 }
 
 /// The wait for a job.
@@ -223,12 +226,9 @@ impl<R> Future for Call<R> {
 
 impl<R> Drop for Call<R> {
     fn drop(&mut self) {
-        let waiting = self.phase.compare_exchange(
-            WAITING,
-            ABANDONED,
-            Ordering::AcqRel,
-            Ordering::Acquire,
-        );
+        let waiting =
+            self.phase
+                .compare_exchange(WAITING, ABANDONED, Ordering::AcqRel, Ordering::Acquire);
         if waiting == Err(RUNNING)
             && self
                 .phase

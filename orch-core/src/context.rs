@@ -51,12 +51,18 @@ impl Drop for Entered {
 }
 
 fn enter(place: Place) -> Entered {
-    Entered { before: PLACE.with_borrow_mut(|current| current.replace(place)) }
+    Entered {
+        before: PLACE.with_borrow_mut(|current| current.replace(place)),
+    }
 }
 
 /// Code of the flow body, until the guard is dropped.
 pub(crate) fn enter_flow(flow: &Arc<Flow>) -> Entered {
-    enter(Place { flow: Arc::clone(flow), node: None, scope: None })
+    enter(Place {
+        flow: Arc::clone(flow),
+        node: None,
+        scope: None,
+    })
 }
 
 /// Runs code of a task's body.
@@ -71,12 +77,17 @@ pub(crate) fn within<R>(node: &Arc<dyn AnyNode>, run: impl FnOnce() -> R) -> R {
     });
     match before {
         Ok(before) => {
-            let _restore = RestoreNode { before: Some(before) };
+            let _restore = RestoreNode {
+                before: Some(before),
+            };
             run()
         }
         Err(()) => {
-            let place =
-                Place { flow: Arc::clone(flow), node: Some(Arc::clone(node)), scope: None };
+            let place = Place {
+                flow: Arc::clone(flow),
+                node: Some(Arc::clone(node)),
+                scope: None,
+            };
             let _entered = enter(place);
             run()
         }
@@ -93,7 +104,33 @@ pub(crate) fn within_node<R>(
     PLACE.with_borrow_mut(|place| place.as_mut().expect(ENTERED).node = Some(node));
     let result = run();
     let node = PLACE.with_borrow_mut(|place| place.as_mut().expect(ENTERED).node.take());
-    (node.expect("whoever changes the place puts it back"), result)
+    (
+        node.expect("whoever changes the place puts it back"),
+        result,
+    )
+}
+
+/// The same for a body that runs within the call that submitted it: the place was taken already, and
+/// is put back. `run` must not unwind.
+pub(crate) fn within_call<R>(
+    node: Arc<dyn AnyNode>,
+    run: impl FnOnce() -> R,
+) -> (Arc<dyn AnyNode>, R) {
+    let before = PLACE.with_borrow_mut(|place| {
+        place
+            .as_mut()
+            .map(|place| (place.node.replace(node), place.scope.take()))
+    });
+    let result = run();
+    let node = PLACE.with_borrow_mut(|place| {
+        let (place, before) = place.as_mut().zip(before)?;
+        place.scope = before.1;
+        std::mem::replace(&mut place.node, before.0)
+    });
+    (
+        node.expect("the call comes from within its flow run"),
+        result,
+    )
 }
 
 struct RestoreNode {
@@ -105,7 +142,10 @@ impl Drop for RestoreNode {
         let (node, scope) = self.before.take().expect("restored once");
         let inside = PLACE.with_borrow_mut(|place| {
             place.as_mut().map(|place| {
-                (std::mem::replace(&mut place.node, node), std::mem::replace(&mut place.scope, scope))
+                (
+                    std::mem::replace(&mut place.node, node),
+                    std::mem::replace(&mut place.scope, scope),
+                )
             })
         });
         drop(inside);
@@ -114,7 +154,9 @@ impl Drop for RestoreNode {
 
 /// Runs code whose task runs belong to `scope`.
 pub(crate) fn within_scope<R>(scope: &Arc<Scope>, run: impl FnOnce() -> R) -> R {
-    let Some(mut place) = current() else { return run() };
+    let Some(mut place) = current() else {
+        return run();
+    };
     place.scope = Some(Arc::clone(scope));
     let _entered = enter(place);
     run()
@@ -153,10 +195,13 @@ pub(crate) fn children_of(header: &Header) -> Arc<Scope> {
 
 /// Returns the seed of a task run: from where it stands, not from when it was submitted.
 pub(crate) fn seed_of(header: &Header) -> u64 {
-    *header.detail_mut().seed.get_or_init(|| match &header.scope {
-        Some(scope) => scope.seeds.next(header.definition),
-        None => header.flow.seeds.next(header.definition),
-    })
+    *header
+        .detail_mut()
+        .seed
+        .get_or_init(|| match &header.scope {
+            Some(scope) => scope.seeds.next(header.definition),
+            None => header.flow.seeds.next(header.definition),
+        })
 }
 
 /// Notes that the running body awaits another task run, which has not ended.
@@ -177,7 +222,9 @@ pub(crate) fn note_await(
     if *is_awaited {
         return Ok(());
     }
-    let Some(awaited_node) = node() else { return Ok(()) };
+    let Some(awaited_node) = node() else {
+        return Ok(());
+    };
     detail.awaits().push(Arc::clone(&awaited_node));
     if let Some(cycle) = find_cycle(&waiting, &awaited_node) {
         end_await_of(header, awaited);
@@ -198,7 +245,9 @@ pub(crate) fn end_await(awaited: &Header) {
 fn end_await_of(waiting: &Header, awaited: &Header) {
     if let Some(detail) = waiting.detail() {
         let mut awaits = detail.awaits();
-        let position = awaits.iter().position(|node| std::ptr::eq(node.header(), awaited));
+        let position = awaits
+            .iter()
+            .position(|node| std::ptr::eq(node.header(), awaited));
         let node = position.map(|position| awaits.swap_remove(position));
         drop(awaits);
         drop(node);
@@ -248,6 +297,8 @@ fn waits_of(node: &dyn AnyNode) -> Vec<Arc<dyn AnyNode>> {
     if let Some(detail) = node.header().detail() {
         waits.extend(detail.awaits().iter().cloned());
     }
+    let order = node.header().ancestors();
+    waits.extend(order.into_iter().filter(|node| !node.header().state().is_final()));
     waits
 }
 
@@ -277,7 +328,10 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    tokio::spawn(InPlace { place: current(), future: Box::pin(future) })
+    tokio::spawn(InPlace {
+        place: current(),
+        future: Box::pin(future),
+    })
 }
 
 /// Registers a cleanup of the current flow run: it runs once all task runs have ended, whether the
@@ -339,7 +393,11 @@ impl TaskContext {
                     token.cancel();
                 }
                 let attempt = header.attempts();
-                Self { node: Some(node), attempt, token }
+                Self {
+                    node: Some(node),
+                    attempt,
+                    token,
+                }
             }
             None => Self::detached(),
         }
@@ -348,7 +406,11 @@ impl TaskContext {
     /// A context of no task run, for calling a task's own function in a test: attempt 1, never
     /// cancelled.
     pub fn detached() -> Self {
-        Self { node: None, attempt: 1, token: CancellationToken::new() }
+        Self {
+            node: None,
+            attempt: 1,
+            token: CancellationToken::new(),
+        }
     }
 
     /// Returns the number of this attempt, from 1.
@@ -397,7 +459,10 @@ impl TaskContext {
     pub fn heartbeat(&self) {
         if let Some(node) = &self.node {
             let header = node.header();
-            header.detail_mut().last_heartbeat.store(header.flow.now(), Ordering::Relaxed);
+            header
+                .detail_mut()
+                .last_heartbeat
+                .store(header.flow.now(), Ordering::Relaxed);
         }
     }
 }
@@ -436,7 +501,9 @@ pub struct FlowContext {
 impl FlowContext {
     /// Returns the context of the current flow run, or a detached one outside of any.
     pub(crate) fn current() -> Self {
-        Self { flow: with_current(|place| place.map(|place| Arc::clone(&place.flow))) }
+        Self {
+            flow: with_current(|place| place.map(|place| Arc::clone(&place.flow))),
+        }
     }
 
     /// A context of no flow run, for calling a flow's own function in a test.
@@ -461,17 +528,23 @@ impl FlowContext {
 
     /// Returns how long the flow run has taken so far.
     pub fn elapsed(&self) -> Duration {
-        self.flow.as_ref().map_or(Duration::ZERO, |flow| Duration::from_nanos(flow.now()))
+        self.flow
+            .as_ref()
+            .map_or(Duration::ZERO, |flow| Duration::from_nanos(flow.now()))
     }
 
     /// Whether the flow run was asked to stop.
     pub fn is_cancelled(&self) -> bool {
-        self.flow.as_ref().is_some_and(|flow| flow.stopped() >= Stop::Running)
+        self.flow
+            .as_ref()
+            .is_some_and(|flow| flow.stopped() >= Stop::Running)
     }
 }
 
 impl std::fmt::Debug for FlowContext {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("FlowContext").field("name", &self.name()).finish_non_exhaustive()
+        f.debug_struct("FlowContext")
+            .field("name", &self.name())
+            .finish_non_exhaustive()
     }
 }

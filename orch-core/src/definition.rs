@@ -143,12 +143,18 @@ pub struct LimitUse {
 impl LimitUse {
     /// `weight` slots of the limit `name`.
     pub const fn new(name: &'static str, weight: u32) -> Self {
-        Self { name: std::borrow::Cow::Borrowed(name), weight }
+        Self {
+            name: std::borrow::Cow::Borrowed(name),
+            weight,
+        }
     }
 
     /// The same with a name made at run time.
     pub fn named(name: String, weight: u32) -> Self {
-        Self { name: std::borrow::Cow::Owned(name), weight }
+        Self {
+            name: std::borrow::Cow::Owned(name),
+            weight,
+        }
     }
 }
 
@@ -215,7 +221,9 @@ impl Definition {
 
     /// Whether the body can learn that it should stop.
     pub(crate) fn takes_context(&self) -> bool {
-        self.parameters.iter().any(|parameter| parameter.passing == ParameterPassing::Context)
+        self.parameters
+            .iter()
+            .any(|parameter| parameter.passing == ParameterPassing::Context)
     }
 
     /// Whether a run needs nothing but its inputs: no retries, clocks, limits, names or hooks.

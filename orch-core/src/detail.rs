@@ -62,7 +62,10 @@ impl Overrides {
 
 impl Detail {
     pub(crate) fn named(name: String) -> Box<Self> {
-        Box::new(Self { name: OnceLock::from(name), ..Self::default() })
+        Box::new(Self {
+            name: OnceLock::from(name),
+            ..Self::default()
+        })
     }
 
     pub(crate) fn ancestors(&self) -> MutexGuard<'_, Vec<Arc<dyn AnyNode>>> {

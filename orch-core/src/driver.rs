@@ -27,6 +27,9 @@ use crate::stop::Stop;
 /// one task run after the other would otherwise make it start anew for each.
 const IDLE_YIELDS: u8 = 8;
 
+/// How long a driver with nothing to do waits before it looks again: about a microsecond.
+const SPINS: u32 = 32;
+
 /// After this many nodes a driver tells Tokio that it has used a unit of its budget.
 const NODES_PER_BUDGET_UNIT: u8 = 64;
 
@@ -94,8 +97,12 @@ impl Driver {
         });
         match started {
             Ok(Started::InSlot) => {
-                self.current =
-                    Some(Current { node, span, is_parked: false, is_cancelling: false });
+                self.current = Some(Current {
+                    node,
+                    span,
+                    is_parked: false,
+                    is_cancelling: false,
+                });
             }
             Ok(Started::Done(result)) => self.end(node, result),
             Ok(Started::Elsewhere) => {}
@@ -130,7 +137,8 @@ impl Driver {
                     // Parked before the last look at `stop_of`, so that whoever stops the node
                     // after that look finds it here.
                     let header = current.node.header();
-                    self.flow.park(Arc::clone(&current.node), Some(cx.waker().clone()));
+                    self.flow
+                        .park(Arc::clone(&current.node), Some(cx.waker().clone()));
                     current.is_parked = true;
                     if stop_of(header) > stop {
                         continue;
@@ -206,6 +214,16 @@ impl Driver {
         self.next = end_stopped_as_successor(current.node, &self.flow);
     }
 
+    /// Waits a moment for a flow body that submits on another worker to get ahead: to take each
+    /// node from under its hands makes both slower.
+    fn spin_for_work(&mut self) -> bool {
+        for _ in 0..SPINS {
+            std::hint::spin_loop();
+        }
+        self.next = self.flow.pop();
+        self.next.is_some()
+    }
+
     /// Yields to other tasks of the runtime when this one has had its share.
     fn poll_budget(&mut self, cx: &mut Context<'_>) -> Poll<()> {
         self.nodes += 1;
@@ -237,6 +255,9 @@ impl Future for Driver {
             }
             let Some(node) = this.next.take().or_else(|| this.flow.pop()) else {
                 this.now = None;
+                if this.spin_for_work() {
+                    continue;
+                }
                 if this.idle_yields < IDLE_YIELDS {
                     this.idle_yields += 1;
                     cx.waker().wake_by_ref();
@@ -329,9 +350,8 @@ pub(crate) fn run_inline(
     flow: &Arc<Flow>,
     now: u64,
 ) -> Result<(), Arc<dyn AnyNode>> {
-    let is_inside = context::with_current(|place| {
-        place.is_some_and(|place| Arc::ptr_eq(&place.flow, flow))
-    });
+    let is_inside =
+        context::with_current(|place| place.is_some_and(|place| Arc::ptr_eq(&place.flow, flow)));
     let depth = INLINE.get();
     if !is_inside || depth >= INLINE_DEPTH || stop_of(node.header()) != Stop::None {
         return Err(node);
@@ -339,7 +359,7 @@ pub(crate) fn run_inline(
     INLINE.set(depth + 1);
     let span = logs::task_span(flow, node.header());
     let starting = Arc::clone(&node);
-    let started = context::within(&node, || {
+    let (node, started) = context::within_call(node, || {
         let _span = span.enter();
         let mut slot = Slot::default();
         catch_unwind(AssertUnwindSafe(|| starting.start(&mut slot, now)))
@@ -369,9 +389,9 @@ fn end(
             let header = node.header();
             let kind = match failure.kind {
                 // The engine's own word for "ended meanwhile": the reason is with the flow run.
-                TaskErrorKind::Cancelled { .. } => {
-                    TaskErrorKind::Cancelled { reason: flow.reason_for(header) }
-                }
+                TaskErrorKind::Cancelled { .. } => TaskErrorKind::Cancelled {
+                    reason: flow.reason_for(header),
+                },
                 kind => kind,
             };
             Ending::Error(header.make_error(kind))
@@ -408,11 +428,10 @@ pub(crate) fn end_stopped(node: Arc<dyn AnyNode>) {
     end_and_queue(node, Ending::Error(error));
 }
 
-fn end_stopped_as_successor(
-    node: Arc<dyn AnyNode>,
-    flow: &Arc<Flow>,
-) -> Option<Arc<dyn AnyNode>> {
-    let stopped = Failure::last(TaskErrorKind::Cancelled { reason: CancelReason::TaskRun });
+fn end_stopped_as_successor(node: Arc<dyn AnyNode>, flow: &Arc<Flow>) -> Option<Arc<dyn AnyNode>> {
+    let stopped = Failure::last(TaskErrorKind::Cancelled {
+        reason: CancelReason::TaskRun,
+    });
     end(node, flow, Err(stopped), flow.now())
 }
 
@@ -451,7 +470,11 @@ pub(crate) fn cancel_node(node: &Arc<dyn AnyNode>) {
 pub(crate) async fn until_ended(node: &Arc<dyn AnyNode>) {
     let mut ticket = None;
     std::future::poll_fn(|cx| {
-        if node.header().poll_end(&mut ticket, cx) { Poll::Pending } else { Poll::Ready(()) }
+        if node.header().poll_end(&mut ticket, cx) {
+            Poll::Pending
+        } else {
+            Poll::Ready(())
+        }
     })
     .await;
 }
@@ -479,7 +502,14 @@ fn end_with(
         let flow = Arc::clone(&header.flow);
         let error = header.make_error(TaskErrorKind::Skipped { upstream });
         let now = flow.now();
-        end_one(node, &flow, Ending::Error(error), now, &mut successor, &mut skipped);
+        end_one(
+            node,
+            &flow,
+            Ending::Error(error),
+            now,
+            &mut successor,
+            &mut skipped,
+        );
     }
     successor
 }
@@ -506,7 +536,11 @@ fn end_one(
         }
     };
     let is_skip = change == StateChange::Skip;
-    let ancestors = if is_skip { unfinished_upstream(&*node) } else { Vec::new() };
+    let ancestors = if is_skip {
+        unfinished_upstream(&*node)
+    } else {
+        Vec::new()
+    };
     let state = match header.change(change) {
         Ok(state) => state,
         // Somebody else ended it first.
@@ -520,11 +554,16 @@ fn end_one(
     // A skipped node looks after what it was skipped for, before its inputs stop doing so.
     if is_skip {
         header.adopt_ancestors(ancestors);
+    } else {
+        header.release_order();
     }
     if !state.is_success() {
         node.clear_inputs();
         stop_children(header, Stop::Running);
-        if header.detail().is_some_and(|detail| detail.children.get().is_some()) {
+        if header
+            .detail()
+            .is_some_and(|detail| detail.children.get().is_some())
+        {
             flow.wake_stopped();
         }
     }
@@ -550,7 +589,10 @@ fn end_one(
         match waiter {
             Waiter::Waker(waker) => waker.wake(),
             Waiter::Inbox { inbox, key } => inbox.deliver(key),
-            Waiter::Node { node: downstream, edge } => match &root {
+            Waiter::Node {
+                node: downstream,
+                edge,
+            } => match &root {
                 Some(root) if edge != EdgeKind::Catch => skipped.push((downstream, root.clone())),
                 _ if downstream.header().countdown.count_down() => {
                     make_ready(downstream, flow, now, successor);
@@ -609,15 +651,18 @@ fn call_end_hooks(header: &Header, state: State) {
     };
     for (when, hook) in header.definition.hooks {
         if *when == on || *when == HookOn::End {
-            call_hook(*hook, &HookEvent {
-                on: *when,
-                flow_run: header.flow.name(),
-                task_run: Some(header.name()),
-                state,
-                attempt: header.attempts(),
-                error: header.error(),
-                retry_in: None,
-            });
+            call_hook(
+                *hook,
+                &HookEvent {
+                    on: *when,
+                    flow_run: header.flow.name(),
+                    task_run: Some(header.name()),
+                    state,
+                    attempt: header.attempts(),
+                    error: header.error(),
+                    retry_in: None,
+                },
+            );
         }
     }
 }

@@ -111,7 +111,12 @@ impl Engine {
 
     /// Starts to set up an engine.
     pub fn builder() -> EngineBuilder {
-        EngineBuilder { config: Config::default(), limits: Limits::default(), resources: Resources::default(), faults: Faults::default() }
+        EngineBuilder {
+            config: Config::default(),
+            limits: Limits::default(),
+            resources: Resources::default(),
+            faults: Faults::default(),
+        }
     }
 
     /// Subscribes to the events of all flow runs of this engine, from now on.
@@ -158,10 +163,19 @@ impl Engine {
         self.0.is_closed.store(true, Ordering::SeqCst);
         let at_start = self.0.lock().flows.len();
         let deadline = Instant::now() + timeout;
-        let finished = tokio::time::timeout_at(deadline, self.0.until_empty()).await.is_ok();
-        let cancelled = if finished { Vec::new() } else { self.0.stop_all() };
+        let finished = tokio::time::timeout_at(deadline, self.0.until_empty())
+            .await
+            .is_ok();
+        let cancelled = if finished {
+            Vec::new()
+        } else {
+            self.0.stop_all()
+        };
         self.0.until_empty().await;
-        DrainReport { finished: at_start.saturating_sub(cancelled.len()), cancelled }
+        DrainReport {
+            finished: at_start.saturating_sub(cancelled.len()),
+            cancelled,
+        }
     }
 
     /// Stops at once: takes no more flow runs and cancels those under way, with their grace time.
@@ -188,7 +202,9 @@ impl Default for Engine {
 
 impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Engine").field("config", &self.0.config).finish_non_exhaustive()
+        f.debug_struct("Engine")
+            .field("config", &self.0.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -268,7 +284,10 @@ impl EngineBuilder {
 
     /// Makes the engine. Starts nothing.
     pub fn build(self) -> Engine {
-        let pool = self.config.compute_threads.map_or_else(Pool::shared, Pool::new);
+        let pool = self
+            .config
+            .compute_threads
+            .map_or_else(Pool::shared, Pool::new);
         Engine(Arc::new(EngineInner {
             events: EventSource::new(self.config.event_capacity),
             config: self.config,
@@ -285,7 +304,9 @@ impl EngineBuilder {
 
 impl fmt::Debug for EngineBuilder {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EngineBuilder").field("config", &self.config).finish_non_exhaustive()
+        f.debug_struct("EngineBuilder")
+            .field("config", &self.config)
+            .finish_non_exhaustive()
     }
 }
 
@@ -298,19 +319,19 @@ impl EngineInner {
     }
 
     /// Makes a flow run and starts its life on the current runtime. A flow run that cannot start
-    /// has ended when this returns.
+    /// has ended when this returns, and the answer says that it was refused.
     pub(crate) fn start<T: Send + 'static>(
         self: &Arc<Self>,
         spec: FlowSpec,
         body: impl FnOnce(&Arc<Flow>) -> FlowBody<T>,
         deliver: Deliver<T>,
-    ) -> Arc<Flow> {
+    ) -> (Arc<Flow>, bool) {
         let runtime = Handle::try_current().ok();
         let definition = spec.definition;
         let flow = Flow::new(Arc::clone(self), runtime.clone(), spec);
         let Some(runtime) = runtime else {
             flow::refuse(&flow, FlowErrorKind::NoRuntime, deliver);
-            return flow;
+            return (flow, true);
         };
         // Under the lock, so that a drain either sees the flow run or refuses it.
         let admitted = {
@@ -322,6 +343,7 @@ impl EngineInner {
                 running.admit(&flow, definition)
             }
         };
+        let is_refused = admitted.is_err();
         match admitted {
             Err(kind) => flow::refuse(&flow, kind, deliver),
             Ok(admission) => {
@@ -341,7 +363,7 @@ impl EngineInner {
                 }));
             }
         }
-        flow
+        (flow, is_refused)
     }
 
     /// Makes a flow run without a body, for a task that is called outside of any flow.
@@ -448,7 +470,9 @@ struct Admission {
 impl Admission {
     /// Waits for a place. `None` when the flow run was stopped before it got one.
     async fn wait(self, flow: &Arc<Flow>) -> Option<Option<OwnedSemaphorePermit>> {
-        let Some(places) = self.places else { return Some(None) };
+        let Some(places) = self.places else {
+            return Some(None);
+        };
         let permit = flow::until_stopped(flow, places.acquire_owned().boxed()).await?;
         Some(Some(permit.expect("the places of a flow are never closed")))
     }

@@ -131,7 +131,13 @@ impl TaskError {
         max_attempts: u32,
         kind: TaskErrorKind,
     ) -> Self {
-        Self(Arc::new(Inner { task_run, flow_run, attempts, max_attempts, kind }))
+        Self(Arc::new(Inner {
+            task_run,
+            flow_run,
+            attempts,
+            max_attempts,
+            kind,
+        }))
     }
 
     /// Returns how the task run ended.
@@ -197,7 +203,10 @@ impl TaskError {
 
     /// Whether it never returned: a panic, or a runtime that shut down.
     pub fn is_crashed(&self) -> bool {
-        matches!(self.kind(), TaskErrorKind::Panicked { .. } | TaskErrorKind::RuntimeShutDown)
+        matches!(
+            self.kind(),
+            TaskErrorKind::Panicked { .. } | TaskErrorKind::RuntimeShutDown
+        )
     }
 
     /// What the user can do about it, where there is something general to say; printed after the
@@ -228,13 +237,18 @@ impl ErrorReport {
     pub(crate) fn of_failure(header: &crate::node::Header, failure: &Failure) -> Self {
         match &failure.kind {
             TaskErrorKind::Failed(error) => Self::of(&**error),
-            TaskErrorKind::Panicked { message } => {
-                Self { message: format!("it panicked with `{message}`"), causes: Vec::new() }
-            }
-            TaskErrorKind::TimedOut { clock, after } => {
-                Self { message: format!("its `{clock}` of {after:?} ran out"), causes: Vec::new() }
-            }
-            _ => Self { message: format!("`{}` was stopped", header.name()), causes: Vec::new() },
+            TaskErrorKind::Panicked { message } => Self {
+                message: format!("it panicked with `{message}`"),
+                causes: Vec::new(),
+            },
+            TaskErrorKind::TimedOut { clock, after } => Self {
+                message: format!("its `{clock}` of {after:?} ran out"),
+                causes: Vec::new(),
+            },
+            _ => Self {
+                message: format!("`{}` was stopped", header.name()),
+                causes: Vec::new(),
+            },
         }
     }
 
@@ -250,13 +264,22 @@ impl ErrorReport {
             }
             next = cause.source();
         }
-        Self { message: error.to_string(), causes }
+        Self {
+            message: error.to_string(),
+            causes,
+        }
     }
 }
 
 impl fmt::Display for TaskError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Inner { task_run, flow_run, attempts, max_attempts, kind } = &*self.0;
+        let Inner {
+            task_run,
+            flow_run,
+            attempts,
+            max_attempts,
+            kind,
+        } = &*self.0;
         write!(f, "task run `{task_run}`")?;
         if !flow_run.is_empty() {
             write!(f, " of flow run `{flow_run}`")?;
@@ -287,7 +310,11 @@ impl fmt::Display for TaskError {
             }
             TaskErrorKind::Cancelled { reason } => write!(f, " was cancelled: {reason}"),
             TaskErrorKind::Skipped { upstream } => {
-                write!(f, " was skipped, because `{}` did not complete", upstream.task_run())
+                write!(
+                    f,
+                    " was skipped, because `{}` did not complete",
+                    upstream.task_run()
+                )
             }
             TaskErrorKind::Deadlock { cycle } => {
                 f.write_str(" waits for itself: ")?;
@@ -296,12 +323,22 @@ impl fmt::Display for TaskError {
                 }
                 write!(f, "`{}`", cycle.first().map_or("", String::as_str))
             }
-            TaskErrorKind::NoRuntime => f.write_str(" cannot start: there is no Tokio runtime here"),
-            TaskErrorKind::MapFailed { failed, ended, tolerance, .. } => {
+            TaskErrorKind::NoRuntime => {
+                f.write_str(" cannot start: there is no Tokio runtime here")
+            }
+            TaskErrorKind::MapFailed {
+                failed,
+                ended,
+                tolerance,
+                ..
+            } => {
                 write!(f, " failed: {failed} of {ended} items failed, {tolerance}")
             }
             TaskErrorKind::MissingResource { type_name } => {
-                write!(f, " failed: the engine has no resource of type `{type_name}`")
+                write!(
+                    f,
+                    " failed: the engine has no resource of type `{type_name}`"
+                )
             }
             TaskErrorKind::Invalid { message } => write!(f, " cannot run: {message}"),
         }
@@ -462,14 +499,23 @@ impl fmt::Display for FlowError {
                 write!(f, " timed out: its `timeout` of {after:?} ran out")
             }
             FlowErrorKind::Upstream(error) => {
-                write!(f, " did not start, because `{}` did not complete", error.task_run())
+                write!(
+                    f,
+                    " did not start, because `{}` did not complete",
+                    error.task_run()
+                )
             }
-            FlowErrorKind::NoRuntime => f.write_str(" cannot start: there is no Tokio runtime here"),
+            FlowErrorKind::NoRuntime => {
+                f.write_str(" cannot start: there is no Tokio runtime here")
+            }
             FlowErrorKind::Closed => {
                 f.write_str(" cannot start: the engine takes no more flow runs")
             }
             FlowErrorKind::TooManyRunning { max_running } => {
-                write!(f, " did not start: {max_running} runs of this flow are under way already")
+                write!(
+                    f,
+                    " did not start: {max_running} runs of this flow are under way already"
+                )
             }
         }
     }
@@ -488,9 +534,9 @@ impl Error for FlowError {
     fn source(&self) -> Option<&(dyn Error + 'static)> {
         match self.kind() {
             FlowErrorKind::Failed(error) => Some(&**error),
-            FlowErrorKind::Unobserved { failures } => {
-                failures.first().map(|failure| failure as &(dyn Error + 'static))
-            }
+            FlowErrorKind::Unobserved { failures } => failures
+                .first()
+                .map(|failure| failure as &(dyn Error + 'static)),
             FlowErrorKind::Upstream(error) => Some(error),
             _ => None,
         }
@@ -506,16 +552,24 @@ pub struct Failure {
 
 impl Failure {
     pub(crate) fn new(kind: TaskErrorKind) -> Self {
-        Self { kind, retry: Retry::Default }
+        Self {
+            kind,
+            retry: Retry::Default,
+        }
     }
 
     pub(crate) fn last(kind: TaskErrorKind) -> Self {
-        Self { kind, retry: Retry::Never }
+        Self {
+            kind,
+            retry: Retry::Never,
+        }
     }
 
     /// A panic, as an attempt's end.
     pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
-        Self::new(TaskErrorKind::Panicked { message: panic_message(payload) })
+        Self::new(TaskErrorKind::Panicked {
+            message: panic_message(payload),
+        })
     }
 }
 

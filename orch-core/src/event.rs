@@ -1,7 +1,7 @@
 //! What happens, as it happens: for progress displays, pages, alerts and tests.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
 
 use tokio::sync::broadcast;
@@ -123,21 +123,33 @@ pub struct TaskRunRef {
 
 impl TaskRunRef {
     pub(crate) fn of(header: &Header) -> Self {
-        Self { index: header.index, name: header.name().into(), task: header.definition.name }
+        Self {
+            index: header.index,
+            name: header.name().into(),
+            task: header.definition.name,
+        }
     }
 }
 
 impl EventKind {
     pub(crate) fn submitted(header: &Header) -> Self {
-        Self::TaskRunSubmitted { task_run: TaskRunRef::of(header), kind: header.kind }
+        Self::TaskRunSubmitted {
+            task_run: TaskRunRef::of(header),
+            kind: header.kind,
+        }
     }
 
     pub(crate) fn started(header: &Header, attempt: u32) -> Self {
-        Self::TaskRunStarted { task_run: TaskRunRef::of(header), attempt }
+        Self::TaskRunStarted {
+            task_run: TaskRunRef::of(header),
+            attempt,
+        }
     }
 
     pub(crate) fn cancelling(header: &Header) -> Self {
-        Self::TaskRunCancelling { task_run: TaskRunRef::of(header) }
+        Self::TaskRunCancelling {
+            task_run: TaskRunRef::of(header),
+        }
     }
 
     pub(crate) fn attempt_failed(
@@ -146,13 +158,21 @@ impl EventKind {
         error: String,
         retry_in: Duration,
     ) -> Self {
-        Self::AttemptFailed { task_run: TaskRunRef::of(header), attempt, error, retry_in }
+        Self::AttemptFailed {
+            task_run: TaskRunRef::of(header),
+            attempt,
+            error,
+            retry_in,
+        }
     }
 
     pub(crate) fn awaits_limit(header: &Header, uses: &[LimitUse]) -> Self {
         Self::LimitAwaited {
             task_run: TaskRunRef::of(header),
-            limits: uses.iter().map(|one| one.name.clone().into_owned()).collect(),
+            limits: uses
+                .iter()
+                .map(|one| one.name.clone().into_owned())
+                .collect(),
         }
     }
 
@@ -176,7 +196,10 @@ pub(crate) struct EventSource {
 
 impl EventSource {
     pub(crate) fn new(capacity: usize) -> Self {
-        Self { sender: broadcast::Sender::new(capacity.max(1)), subscribers: Arc::default() }
+        Self {
+            sender: broadcast::Sender::new(capacity.max(1)),
+            subscribers: Arc::default(),
+        }
     }
 
     /// Whether anybody listens: events are not even made otherwise.
@@ -259,6 +282,8 @@ impl Drop for Events {
 
 impl std::fmt::Debug for Events {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Events").field("only", &self.only).finish_non_exhaustive()
+        f.debug_struct("Events")
+            .field("only", &self.only)
+            .finish_non_exhaustive()
     }
 }

@@ -3,7 +3,12 @@
 //! The attribute macros hand over compact tokens; types among them keep the places at which the
 //! user wrote them, so that errors underline these.
 
+use std::convert::Infallible;
+
+use crate::call::{self, PlainResult, Storable};
+use crate::error::{BoxError, Failure};
 use crate::input::{Owned, Shared};
+use crate::policy::retry::Retry;
 
 /// Words of the expansion, by the names the attribute macros use.
 pub mod words {
@@ -11,7 +16,6 @@ pub mod words {
     pub use crate::call::{
         submit_async as Async, submit_blocking as Blocking, submit_inline as Inline,
     };
-    pub use crate::input::{Owned as ByValue, Shared as ByRef};
 }
 
 impl<T> Shared<T> {
@@ -31,6 +35,122 @@ impl<T> Owned<T> {
 /// Stands where code cannot be generated because of an error.
 pub fn never<T>() -> T {
     unreachable!("the task does not compile")
+}
+
+/// Whether a return type is a `Result`.
+pub struct IsResult<const IS_RESULT: bool>;
+
+/// Takes a return type apart.
+#[diagnostic::on_unimplemented(
+    message = "the return type `{R}` is called `Result` and is none",
+    label = "expected a `Result<T, E>`",
+    note = "if `{R}` is a plain value, say so: `impl orch_core::PlainResult for {R} {{}}`"
+)]
+pub trait Split<R> {
+    /// What a run holds.
+    type Value;
+    /// The error, before it is erased.
+    type Error;
+
+    /// Takes it apart.
+    fn split(returned: R) -> Result<Self::Value, Self::Error>;
+}
+
+impl<T, E> Split<Result<T, E>> for IsResult<true> {
+    type Value = T;
+    type Error = E;
+
+    fn split(returned: Result<T, E>) -> Result<T, E> {
+        returned
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<R: PlainResult> Split<R> for IsResult<true> {
+    type Value = R;
+    type Error = Infallible;
+
+    fn split(returned: R) -> Result<R, Infallible> {
+        Ok(returned)
+    }
+}
+
+impl<R> Split<R> for IsResult<false> {
+    type Value = R;
+    type Error = Infallible;
+
+    fn split(returned: R) -> Result<R, Infallible> {
+        Ok(returned)
+    }
+}
+
+/// Finds out whether a type is marked as a plain value.
+pub struct PlainProbe<R>(std::marker::PhantomData<R>);
+
+impl<R: PlainResult> PlainProbe<R> {
+    /// It is.
+    pub const IS_PLAIN: bool = true;
+}
+
+/// The answer for types that are not.
+pub trait NotPlain {
+    /// It is not.
+    const IS_PLAIN: bool = false;
+}
+
+impl<R> NotPlain for PlainProbe<R> {}
+
+/// An error that a task or a flow can return.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the error of a task or a flow",
+    label = "this is not an error that can be sent to another thread",
+    note = "implement `std::error::Error` for it, or return a `String` or an `anyhow::Error`"
+)]
+pub trait AnyError: Into<BoxError> + Send + 'static {}
+
+#[diagnostic::do_not_recommend]
+impl<E: Into<BoxError> + Send + 'static> AnyError for E {}
+
+/// Turns what a task returned into a result, or into a failure that knows whether to retry.
+pub fn settle<E: AnyError, T>(
+    returned: Result<T, E>,
+    classify: Option<fn(&E, u32) -> Retry>,
+    retry_if: Option<fn(&E) -> bool>,
+) -> Result<T, Failure> {
+    call::settle(returned, classify, retry_if)
+}
+
+/// Turns what a flow returned into a result or an erased error.
+pub fn settle_flow<E: AnyError, T>(returned: Result<T, E>) -> Result<T, BoxError> {
+    call::settle_flow(returned)
+}
+
+/// The result of a cached task.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a cached task",
+    label = "this result cannot be stored",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it, or take `cache` off the task"
+)]
+pub trait Cacheable: Storable {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Storable> Cacheable for T {}
+
+/// Does nothing, for results that can be stored; others do not compile.
+pub const fn assert_cacheable<T: Cacheable>() {
+    call::assert_storable::<T>();
+}
+
+/// Whether a return type is a `Result`, as a type.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __is_result {
+    ($returned:ty) => {
+        $crate::__private::IsResult<{
+            use $crate::__private::NotResult as _;
+            <$crate::__private::ResultProbe<$returned>>::IS_RESULT
+        }>
+    };
 }
 
 /// The items of a task beside the function that submits it and the user's own, `call`.
@@ -75,9 +195,10 @@ macro_rules! __task {
         $vis:vis $kind:ident $name:ident [$($generics:tt)*] [$($types:tt)*] [$($params:ident)*]
         [$($bounds:tt)*]
         ($($arg:ident: $how:ident $ty:ty as $passed:ty),*) for $borrow:tt $lifetime:lifetime
-        -> $returns:ident $returned:ty as $output:ty;
-        run $future:tt $call:tt;
-        options $options:ident;
+        -> $returned:ty as $output:ty, $settle:tt;
+        run $async:tt $future:tt $call:tt;
+        args $args:ty;
+        options $options:expr;
         retry_if $retry_if:tt;
         storable $storable:ident;
         definition $shown:literal $parameters:tt { $($field:tt)* }
@@ -86,20 +207,20 @@ macro_rules! __task {
         #[doc(hidden)]
         #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
         $vis struct $name $($generics)* $($bounds)* {
-            options_: $crate::__private::CallOptions<($($crate::__private::words::$how<$ty>,)*)>,
+            options_: $crate::__private::CallOptions<$args>,
             marker_: ::core::marker::PhantomData<fn() -> ($($params,)*)>,
         }
 
-        #[allow(dead_code, missing_docs)]
+        #[allow(dead_code, missing_docs, clippy::used_underscore_binding)]
         impl $($generics)* $name $($types)* $($bounds)* {
             $vis fn with() -> Self {
                 Self {
-                    options_: $crate::__private::CallOptions::$options(),
+                    options_: $options,
                     marker_: ::core::marker::PhantomData,
                 }
             }
 
-            $crate::__task! { @setters ($($crate::__private::words::$how<$ty>,)*) }
+            $crate::__task! { @setters $args }
 
             $vis fn submit(
                 self,
@@ -110,14 +231,14 @@ macro_rules! __task {
             }
 
             $crate::__task! {
-                @stubs $vis ($($arg: $passed),*) $borrow $lifetime $returned
+                @stubs $async $vis ($($arg: $passed),*) $borrow $lifetime $returned
             }
 
-            $crate::__task! { @settle $returns $returned as $output; retry_if $retry_if }
+            $crate::__task! { @settle $settle $returned as $output; retry_if $retry_if }
         }
 
         impl $($generics)* $crate::__private::Task for $name $($types)* $($bounds)* {
-            type Args = ($($crate::__private::words::$how<$ty>,)*);
+            type Args = $args;
             type Output = $output;
 
             $crate::__definition! {
@@ -131,14 +252,18 @@ macro_rules! __task {
             $($overridden)*
         }
 
+        #[allow(clippy::used_underscore_binding)]
         impl $($generics)* $crate::__private::words::$kind for $name $($types)* $($bounds)* {
-            $crate::__task! { @run $kind ($($arg),*) $future $call }
+            $crate::__task! { @run $kind $async ($($arg),*) $future $call }
         }
 
         $crate::__register! { RegisteredTask $name [$($generics)*] }
     };
 
-    (@stubs $vis:vis ($($arg:ident: $passed:ty),*) [$($borrow:tt)*] $lifetime:lifetime $returned:ty) => {
+    (
+        @stubs $async:tt $vis:vis ($($arg:ident: $passed:ty),*) [$($borrow:tt)*]
+        $lifetime:lifetime $returned:ty
+    ) => {
         $vis fn stub(
             stub: impl for<$($borrow)*> ::core::ops::Fn($($passed),*) -> $returned
                 + ::core::marker::Send + ::core::marker::Sync + 'static,
@@ -156,14 +281,14 @@ macro_rules! __task {
             let stub = ::std::sync::Arc::new(stub);
             $crate::__private::stub_async::<Self>(move |($($arg,)*)| {
                 let stub = ::std::sync::Arc::clone(&stub);
-                ::std::boxed::Box::pin(async move {
+                ::std::boxed::Box::pin($async move {
                     Self::settle_(stub($($arg.pass()),*).await)
                 })
             })
         }
     };
 
-    (@settle Value $returned:ty as $output:ty; retry_if []) => {
+    (@settle [] $returned:ty as $output:ty; retry_if []) => {
         fn settle_(
             result: $returned,
         ) -> ::core::result::Result<$output, $crate::__private::Failure> {
@@ -171,24 +296,25 @@ macro_rules! __task {
         }
     };
 
-    (@settle Result $returned:ty as $output:ty; retry_if [$($retry_if:expr)?]) => {
+    (
+        @settle [$is_result:ty, $error:ty, $settle:path] $returned:ty as $output:ty;
+        retry_if $retry_if:tt
+    ) => {
         fn settle_(
             result: $returned,
         ) -> ::core::result::Result<$output, $crate::__private::Failure> {
             let classify = {
                 use $crate::__private::NoClassify as _;
-                <$crate::__private::ErrorProbe<
-                    <$returned as $crate::__private::TaskResult>::Error,
-                >>::CLASSIFY
+                <$crate::__private::ErrorProbe<$error>>::CLASSIFY
             };
-            #[allow(unused_mut, unused_assignments)]
-            let mut retry_if: ::core::option::Option<
-                fn(&<$returned as $crate::__private::TaskResult>::Error) -> bool,
-            > = ::core::option::Option::None;
-            $(retry_if = ::core::option::Option::Some($retry_if);)?
-            $crate::__private::settle(result, classify, retry_if)
+            let retry_if = $crate::__task!(@retry_if $retry_if);
+            let result = <$is_result as $crate::__private::Split<$returned>>::split(result);
+            $settle(result, classify, retry_if)
         }
     };
+
+    (@retry_if []) => { ::core::option::Option::None };
+    (@retry_if [$retry_if:expr]) => { ::core::option::Option::Some($retry_if) };
 
     (@storable Probe $output:ty) => {{
         use $crate::__private::NotStorable as _;
@@ -197,16 +323,16 @@ macro_rules! __task {
     (@storable Yes $output:ty) => { true };
     (@storable No $output:ty) => { false };
 
-    (@run Async ($($arg:ident),*) [$future:ty] ($($call:tt)*)) => {
+    (@run Async $async:tt ($($arg:ident),*) [$future:ty] ($($call:tt)*)) => {
         fn run(args: Self::Args) -> $future {
-            async move {
+            $async move {
                 let ($($arg,)*) = args;
                 Self::settle_(Self::call($($call)*).await)
             }
         }
     };
 
-    (@run $kind:ident ($($arg:ident),*) [] ($($call:tt)*)) => {
+    (@run $kind:ident $async:tt ($($arg:ident),*) [] ($($call:tt)*)) => {
         fn run(
             ($($arg,)*): Self::Args,
         ) -> ::core::result::Result<Self::Output, $crate::__private::Failure> {
@@ -276,7 +402,7 @@ macro_rules! __task {
             self
         }
         /// Starts only once the other task run has completed, without using its result.
-        pub fn after<T>(mut self, upstream: &$crate::TaskRun<T>) -> Self {
+        pub fn after<AfterResult>(mut self, upstream: &$crate::TaskRun<AfterResult>) -> Self {
             self.options_.after(upstream);
             self
         }
@@ -300,26 +426,23 @@ macro_rules! __flow {
     (
         $vis:vis Async $name:ident [$($generics:tt)*] [$($types:tt)*] [$($params:ident)*]
         [$($bounds:tt)*]
-        ($($arg:ident: $how:ident $ty:ty),*) -> $returns:ident $returned:ty as $output:ty;
-        run [$future:ty] ($($call:tt)*);
+        ($($arg:ident),*) -> $returned:ty as $output:ty, $settle:tt;
+        run $async:tt [$future:ty] ($($call:tt)*);
+        args $args:ty;
         definition $shown:literal $parameters:tt $fields:tt
     ) => {
         $crate::__flow! {
             @struct $vis $name [$($generics)*] [$($params)*] [$($bounds)*]
         }
 
+        #[allow(clippy::used_underscore_binding)]
         impl $($generics)* $crate::__private::Flow for $name $($types)* $($bounds)* {
-            type Args = ($($crate::__private::words::$how<$ty>,)*);
+            type Args = $args;
             type Output = $output;
 
             $crate::__definition! { FlowDefinition $shown $parameters $fields }
 
-            fn run(args: Self::Args) -> $future {
-                async move {
-                    let ($($arg,)*) = args;
-                    $crate::__flow!(@settle $returns Self::call($($call)*).await)
-                }
-            }
+            $crate::__flow! { @run $async ($($arg),*) [$future] [$settle $returned] ($($call)*) }
         }
 
         $crate::__register! { RegisteredFlow $name [$($generics)*] }
@@ -333,8 +456,22 @@ macro_rules! __flow {
         }
     };
 
-    (@settle Value $value:expr) => { ::core::result::Result::Ok($value) };
-    (@settle Result $value:expr) => { $crate::__private::settle_flow($value) };
+    (
+        @run $async:tt ($($arg:ident),*) [$future:ty] [$settle:tt $returned:ty] ($($call:tt)*)
+    ) => {
+        fn run(args: Self::Args) -> $future {
+            $async move {
+                let ($($arg,)*) = args;
+                let result = Self::call($($call)*).await;
+                $crate::__flow!(@settle $settle $returned, result)
+            }
+        }
+    };
+
+    (@settle [] $returned:ty, $result:ident) => { ::core::result::Result::Ok($result) };
+    (@settle [$is_result:ty, $error:ty, $settle:path] $returned:ty, $result:ident) => {
+        $settle(<$is_result as $crate::__private::Split<$returned>>::split($result))
+    };
 }
 
 /// What is known of a task or a flow at compile time.

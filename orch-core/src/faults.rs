@@ -36,7 +36,12 @@ impl Stub {
             run(args)
         });
         let name = T::definition().name;
-        Self { task: TypeId::of::<T>(), name, calls, run: Arc::new(run) }
+        Self {
+            task: TypeId::of::<T>(),
+            name,
+            calls,
+            run: Arc::new(run),
+        }
     }
 
     /// Returns how often it was called, by all clones.
@@ -47,7 +52,10 @@ impl Stub {
 
 impl fmt::Debug for Stub {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Stub").field("task", &self.name).field("calls", &self.calls()).finish()
+        f.debug_struct("Stub")
+            .field("task", &self.name)
+            .field("calls", &self.calls())
+            .finish()
     }
 }
 
@@ -90,7 +98,10 @@ impl Faults {
     #[cfg_attr(not(feature = "testing"), expect(dead_code, reason = "for tests"))]
     pub(crate) fn fail(&mut self, name: String, attempts: u32) {
         self.is_failing = true;
-        self.failing.get_mut().unwrap_or_else(PoisonError::into_inner).insert(name, attempts);
+        self.failing
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(name, attempts);
     }
 
     /// Whether a task's runs have to look here.

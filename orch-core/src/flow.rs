@@ -5,6 +5,7 @@ mod record;
 mod supervise;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
@@ -34,7 +35,7 @@ use crate::state::{IllegalStateChange, State, StateChange};
 use crate::stop::Stop;
 
 use self::queue::ReadyQueue;
-use self::record::Records;
+use self::record::{Records, Submission};
 pub(crate) use self::supervise::{Finally, FlowBody, refuse, run, until_stopped};
 
 /// A flow run inside the engine.
@@ -74,7 +75,7 @@ pub(crate) struct Flow {
     stop_reason: OnceLock<CancelReason>,
     stopped: Notify,
     failures: Mutex<Vec<Arc<dyn AnyNode>>>,
-    parked: Mutex<HashMap<u32, Parked>>,
+    parked: Mutex<HashMap<u32, Parked, BuildHasherDefault<IndexHasher>>>,
     finally: Mutex<Vec<Finally>>,
     pub(crate) logs: LogBuffer,
 }
@@ -85,6 +86,29 @@ struct Parked {
     /// Wakes the driver that stays with its body. `None` for a body on another thread, and for a
     /// node that waits for another flow run.
     waker: Option<Waker>,
+}
+
+/// Spreads the indices of nodes, which nobody chooses to collide, over a table. A body that pends
+/// passes through here twice.
+#[derive(Default)]
+struct IndexHasher(u64);
+
+impl Hasher for IndexHasher {
+    fn finish(&self) -> u64 {
+        self.0
+    }
+
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            self.write_u32(u32::from(*byte));
+        }
+    }
+
+    fn write_u32(&mut self, index: u32) {
+        // The golden ratio's digits: the table takes its bits from the top and from the bottom.
+        let mixed = (self.0 ^ u64::from(index)).wrapping_mul(0x9E37_79B9_7F4A_7C15);
+        self.0 = mixed ^ (mixed >> 32);
+    }
 }
 
 /// What a flow run starts with.
@@ -144,16 +168,29 @@ impl Flow {
     ) -> Arc<Self> {
         let id = FlowRunId::new();
         let definition = spec.definition;
-        let name = spec.name.unwrap_or_else(|| format!("{}-{}", definition.name, id.short()));
-        let seed = spec.seed.or(engine.config.seed).unwrap_or_else(|| id.seed());
+        let name = spec
+            .name
+            .unwrap_or_else(|| format!("{}-{}", definition.name, id.short()));
+        let seed = spec
+            .seed
+            .or(engine.config.seed)
+            .unwrap_or_else(|| id.seed());
         let max_drivers = engine.config.workers.unwrap_or_else(|| {
-            runtime.as_ref().map_or(1, |runtime| runtime.metrics().num_workers())
+            runtime
+                .as_ref()
+                .map_or(1, |runtime| runtime.metrics().num_workers())
         });
-        let failure_mode =
-            spec.failure_mode.or(definition.failure_mode).unwrap_or(engine.config.failure_mode);
+        let failure_mode = spec
+            .failure_mode
+            .or(definition.failure_mode)
+            .unwrap_or(engine.config.failure_mode);
         let grace = definition.grace.unwrap_or(engine.config.grace);
         let records = Records::new(engine.config.record_limit);
-        let mut tags: Vec<String> = definition.tags.iter().map(|tag| (*tag).to_owned()).collect();
+        let mut tags: Vec<String> = definition
+            .tags
+            .iter()
+            .map(|tag| (*tag).to_owned())
+            .collect();
         tags.extend(spec.tags);
         Arc::new(Self {
             id,
@@ -219,7 +256,10 @@ impl Flow {
         let mut from = self.state.load(Ordering::Relaxed);
         loop {
             let to = State::from_u8(from).after(change)?;
-            match self.state.compare_exchange(from, to as u8, Ordering::AcqRel, Ordering::Relaxed) {
+            match self
+                .state
+                .compare_exchange(from, to as u8, Ordering::AcqRel, Ordering::Relaxed)
+            {
                 Ok(_) => return Ok(to),
                 Err(now) => from = now,
             }
@@ -247,9 +287,19 @@ impl Flow {
     ) -> Arc<Node<B>> {
         let now = self.now();
         let after = std::mem::take(&mut spec.after);
-        let (index, n_upstream) = self.records.submit(&self, &spec, &inputs, &after, now);
-        let mut header =
-            Header::new(self, spec.definition, spec.kind, spec.scope, index, n_upstream);
+        let Submission {
+            index,
+            n_upstream,
+            are_completed,
+        } = self.records.submit(&self, &spec, &inputs, &after, now);
+        let mut header = Header::new(
+            self,
+            spec.definition,
+            spec.kind,
+            spec.scope,
+            index,
+            n_upstream,
+        );
         if let Some(detail) = spec.detail {
             header.set_detail(detail);
         }
@@ -265,19 +315,24 @@ impl Flow {
         if flow.engine.events.is_live() && !node.header.is_item() {
             flow.emit(EventKind::submitted(&node.header));
         }
-        if n_upstream == 0 {
+        if are_completed {
             flow.start_or_push(&node, now);
             return node;
         }
 
         let header = &node.header;
+        if !after.is_empty() {
+            header.adopt_order(&after);
+        }
         let mut failed: Option<TaskError> = None;
         let mut ended = 0;
         let mut waits_outside = false;
         let mut connect = |upstream: &Header, edge: EdgeKind| {
             if !upstream.state().is_final() {
-                let waiter =
-                    Waiter::Node { node: Arc::clone(&node) as Arc<dyn AnyNode>, edge };
+                let waiter = Waiter::Node {
+                    node: Arc::clone(&node) as Arc<dyn AnyNode>,
+                    edge,
+                };
                 if upstream.completion.subscribe(waiter).is_ok() {
                     waits_outside |= !Arc::ptr_eq(&upstream.flow, flow);
                     return;
@@ -286,11 +341,17 @@ impl Flow {
             ended += 1;
             if edge != EdgeKind::Catch && !upstream.state().is_success() {
                 failed.get_or_insert_with(|| {
-                    upstream.error().expect("a node keeps its error before it ends").root().clone()
+                    upstream
+                        .error()
+                        .expect("a node keeps its error before it ends")
+                        .root()
+                        .clone()
                 });
             }
         };
-        AnyNode::visit_inputs(&*node, &mut |upstream| connect(upstream.header, upstream.edge));
+        AnyNode::visit_inputs(&*node, &mut |upstream| {
+            connect(upstream.header, upstream.edge)
+        });
         for upstream in &after {
             connect(upstream.header(), EdgeKind::Order);
         }
@@ -496,22 +557,27 @@ impl Flow {
     }
 
     pub(crate) fn emit(&self, kind: EventKind) {
-        self.engine.events.emit(self.id, Duration::from_nanos(self.now()), kind);
+        self.engine
+            .events
+            .emit(self.id, Duration::from_nanos(self.now()), kind);
     }
 
     /// Calls the flow's hooks for what happened to the flow run.
     fn call_hooks(&self, on: HookOn) {
         for (when, hook) in self.definition.hooks {
             if *when == on || (*when == HookOn::End && self.state().is_final()) {
-                call_hook(*hook, &HookEvent {
-                    on: *when,
-                    flow_run: &self.name,
-                    task_run: None,
-                    state: self.state(),
-                    attempt: 1,
-                    error: None,
-                    retry_in: None,
-                });
+                call_hook(
+                    *hook,
+                    &HookEvent {
+                        on: *when,
+                        flow_run: &self.name,
+                        task_run: None,
+                        state: self.state(),
+                        attempt: 1,
+                        error: None,
+                        retry_in: None,
+                    },
+                );
             }
         }
     }

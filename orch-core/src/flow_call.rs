@@ -102,7 +102,10 @@ struct TypedCall<F: FlowFunction> {
 #[doc(hidden)]
 pub fn flow_call<F: FlowFunction>(args: F::Args) -> FlowCall<F::Output> {
     let call = Box::new(TypedCall::<F> { args, again: None });
-    FlowCall { call, options: FlowOptions::default() }
+    FlowCall {
+        call,
+        options: FlowOptions::default(),
+    }
 }
 
 /// Makes a call of a flow with retries.
@@ -111,8 +114,14 @@ pub fn flow_call_retryable<F: FlowFunction>(args: F::Args) -> FlowCall<F::Output
 where
     F::Args: Clone,
 {
-    let call = Box::new(TypedCall::<F> { args, again: Some(F::Args::clone) });
-    FlowCall { call, options: FlowOptions::default() }
+    let call = Box::new(TypedCall::<F> {
+        args,
+        again: Some(F::Args::clone),
+    });
+    FlowCall {
+        call,
+        options: FlowOptions::default(),
+    }
 }
 
 impl<T: Send + Sync + 'static> FlowCall<T> {
@@ -176,7 +185,9 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
 
 impl<T> fmt::Debug for FlowCall<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowCall").field("flow", &self.call.definition().name).finish()
+        f.debug_struct("FlowCall")
+            .field("flow", &self.call.definition().name)
+            .finish()
     }
 }
 
@@ -206,7 +217,9 @@ impl<T: Send + Sync + 'static> Future for FlowFuture<T> {
         loop {
             match &mut self.0 {
                 FlowFutureInner::Call(call) => {
-                    let call = call.take().expect("a future is not polled after it panicked");
+                    let call = call
+                        .take()
+                        .expect("a future is not polled after it panicked");
                     let is_inside = context::with_current(|place| place.is_some());
                     self.0 = match &call.options.engine {
                         None if is_inside => FlowFutureInner::Subflow(Some(call.submit())),
@@ -219,7 +232,9 @@ impl<T: Send + Sync + 'static> Future for FlowFuture<T> {
                 }
                 FlowFutureInner::Run(run) => return Pin::new(run).poll(cx),
                 FlowFutureInner::Subflow(run) => {
-                    let waiting = run.as_mut().expect("a future is not polled after it is ready");
+                    let waiting = run
+                        .as_mut()
+                        .expect("a future is not polled after it is ready");
                     let result = std::task::ready!(Pin::new(waiting).poll(cx));
                     // The handle goes first: the result is moved out of the last one.
                     *run = None;
@@ -269,6 +284,8 @@ type ResultCell<T> = Arc<Mutex<Option<Result<T, FlowError>>>>;
 /// Dropping it leaves the flow run going; [`cancel`](Self::cancel) stops it.
 pub struct FlowRun<T> {
     flow: Arc<Flow>,
+    /// Whether the engine did not take it on. One that it did may have ended before `start` returns.
+    is_refused: bool,
     result: ResultCell<T>,
     ticket: Option<Ticket>,
 }
@@ -334,8 +351,7 @@ impl<T> FlowRun<T> {
     }
 
     fn refusal(&self) -> Option<FlowError> {
-        // A flow run that was taken on is started by the runtime, never within the call.
-        self.flow.error().filter(|_| self.flow.state().is_final()).cloned()
+        self.flow.error().filter(|_| self.is_refused).cloned()
     }
 }
 
@@ -351,7 +367,9 @@ impl<T> fmt::Debug for FlowRun<T> {
 
 fn poll_ended(flow: &Flow, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
     let is_waiting = match *ticket {
-        Some(ticket) => flow.ended.update(ticket, |waker| waker.clone_from(cx.waker())),
+        Some(ticket) => flow
+            .ended
+            .update(ticket, |waker| waker.clone_from(cx.waker())),
         None => match flow.ended.subscribe(cx.waker().clone()) {
             Ok(taken) => {
                 *ticket = Some(taken);
@@ -360,7 +378,11 @@ fn poll_ended(flow: &Flow, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Pol
             Err(_) => false,
         },
     };
-    if is_waiting { Poll::Pending } else { Poll::Ready(()) }
+    if is_waiting {
+        Poll::Pending
+    } else {
+        Poll::Ready(())
+    }
 }
 
 impl<T> Future for FlowRun<T> {
@@ -370,7 +392,11 @@ impl<T> Future for FlowRun<T> {
         let this = &mut *self;
         std::task::ready!(poll_ended(&this.flow, &mut this.ticket, cx));
         let mut result = this.result.lock().unwrap_or_else(PoisonError::into_inner);
-        Poll::Ready(result.take().expect("a flow run is not awaited again after it gave its result"))
+        Poll::Ready(
+            result
+                .take()
+                .expect("a flow run is not awaited again after it gave its result"),
+        )
     }
 }
 
@@ -378,11 +404,16 @@ impl<F: FlowFunction> TypedCall<F> {
     fn body(self, flow: &Arc<Flow>) -> FlowBody<F::Output> {
         let flow = Arc::clone(flow);
         let mut upstreams = Vec::new();
-        self.args.visit(&mut |upstream| upstreams.push(((upstream.node)(), upstream.edge)));
+        self.args
+            .visit(&mut |upstream| upstreams.push(((upstream.node)(), upstream.edge)));
         async move {
             wait_for(upstreams).await?;
             let mut rest = Some(self.args);
-            let mut left = if self.again.is_some() { F::definition().retries } else { 0 };
+            let mut left = if self.again.is_some() {
+                F::definition().retries
+            } else {
+                0
+            };
             loop {
                 let args = match (&rest, self.again) {
                     (Some(rest), Some(again)) if left > 0 => again(rest),
@@ -442,8 +473,13 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
         });
         let mut spec = options.spec(F::definition());
         spec.caller = caller;
-        let flow = engine.start(spec, |flow| self.body(flow), deliver);
-        FlowRun { flow, result, ticket: None }
+        let (flow, is_refused) = engine.start(spec, |flow| self.body(flow), deliver);
+        FlowRun {
+            flow,
+            is_refused,
+            result,
+            ticket: None,
+        }
     }
 
     fn submit(self: Box<Self>, options: FlowOptions) -> TaskRun<F::Output> {
@@ -453,7 +489,10 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
         if let Some(name) = &options.name {
             spec.detail = Some(crate::detail::Detail::named(name.clone()));
         }
-        let inputs = SubflowArgs { call: *self, options };
+        let inputs = SubflowArgs {
+            call: *self,
+            options,
+        };
         TaskRun::first(flow.submit::<SubflowBody<F>>(spec, inputs, None))
     }
 }
@@ -515,8 +554,10 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
     async fn attempt(node: &Arc<Node<Self>>, args: Self::Args) -> Result<F::Output, Failure> {
         let header = &node.header;
         let SubflowArgs { call, mut options } = args;
-        let engine =
-            options.engine.take().map_or_else(|| Arc::clone(&header.flow.engine), |engine| engine.0);
+        let engine = options
+            .engine
+            .take()
+            .map_or_else(|| Arc::clone(&header.flow.engine), |engine| engine.0);
         if options.seed.is_none() {
             options.seed = Some(context::seed_of(header));
         }
@@ -531,7 +572,12 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
                 (&mut run.0).await
             }
         };
-        result.map_err(|error| Failure::last(TaskErrorKind::Failed(Box::new(error))))
+        result.map_err(|error| {
+            Failure::last(match error.kind() {
+                FlowErrorKind::Cancelled { reason } => TaskErrorKind::Cancelled { reason: *reason },
+                _ => TaskErrorKind::Failed(Box::new(error)),
+            })
+        })
     }
 }
 

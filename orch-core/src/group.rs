@@ -45,7 +45,9 @@ where
     F: FnOnce() -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, BoxError>> + Send + 'static,
 {
-    submit_group(name.into(), move || body().map(|result| result.map_err(failed)).boxed())
+    submit_group(name.into(), move || {
+        body().map(|result| result.map_err(failed)).boxed()
+    })
 }
 
 /// Runs `body` as a group, and all of it again when it returns an error, up to `retries` times.
@@ -131,7 +133,10 @@ fn submit_group<T: Send + Sync + 'static>(
     name: String,
     make: impl FnOnce() -> BoxFuture<'static, Result<T, Failure>> + Send + 'static,
 ) -> TaskRun<T> {
-    let inputs = Made { visit: Box::new(|_| {}), make: Box::new(make) };
+    let inputs = Made {
+        visit: Box::new(|_| {}),
+        make: Box::new(make),
+    };
     let (flow, scope) = place_of(&inputs);
     let mut spec = NodeSpec::new(&GROUP, NodeKind::Group);
     spec.scope = scope;

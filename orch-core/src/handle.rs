@@ -33,7 +33,8 @@ impl<T> Handle<T> {
 
     /// Returns the result of an input of a task run that may start.
     pub(crate) fn input(&self) -> &T {
-        self.value().expect("a task run starts when its inputs have completed")
+        self.value()
+            .expect("a task run starts when its inputs have completed")
     }
 
     pub(crate) fn output(&self) -> &Arc<dyn Output<T>> {
@@ -52,9 +53,15 @@ impl<T> Handle<T> {
     pub(crate) fn visit(&self, edge: EdgeKind, visit: &mut dyn FnMut(Upstream<'_>)) {
         if let Some(header) = self.output.header() {
             let node = || {
-                Arc::clone(&self.output).node().expect("what has a header has a node")
+                Arc::clone(&self.output)
+                    .node()
+                    .expect("what has a header has a node")
             };
-            visit(Upstream { header, edge, node: &node });
+            visit(Upstream {
+                header,
+                edge,
+                node: &node,
+            });
         }
     }
 }

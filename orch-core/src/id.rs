@@ -82,7 +82,9 @@ impl std::str::FromStr for FlowRunId {
         }
         let mut id: u128 = 0;
         for byte in text.bytes() {
-            let digit = DIGITS.iter().position(|digit| *digit == byte.to_ascii_lowercase());
+            let digit = DIGITS
+                .iter()
+                .position(|digit| *digit == byte.to_ascii_lowercase());
             id = id
                 .checked_mul(32)
                 .and_then(|id| id.checked_add(digit? as u128))
@@ -101,7 +103,10 @@ mod tests {
         let id = FlowRunId::new();
         assert_eq!(id.to_string().parse(), Ok(id));
         assert!("short".parse::<FlowRunId>().is_err());
-        assert!("z".repeat(26).parse::<FlowRunId>().is_err(), "more than 128 bits");
+        assert!(
+            "z".repeat(26).parse::<FlowRunId>().is_err(),
+            "more than 128 bits"
+        );
     }
 
     #[test]

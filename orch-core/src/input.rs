@@ -73,7 +73,10 @@ pub struct Shared<T>(SharedInner<T>);
 enum SharedInner<T> {
     Value(Arc<T>),
     Run(Handle<T>),
-    Gather { gather: Box<dyn Gather<T>>, gathered: std::sync::OnceLock<T> },
+    Gather {
+        gather: Box<dyn Gather<T>>,
+        gathered: std::sync::OnceLock<T>,
+    },
 }
 
 /// An argument that the body owns.
@@ -81,8 +84,14 @@ pub struct Owned<T>(OwnedInner<T>);
 
 enum OwnedInner<T> {
     Value(T),
-    Run { handle: Handle<T>, clone: fn(&T) -> T },
-    Gather { gather: Box<dyn Gather<T>>, gathered: std::sync::OnceLock<T> },
+    Run {
+        handle: Handle<T>,
+        clone: fn(&T) -> T,
+    },
+    Gather {
+        gather: Box<dyn Gather<T>>,
+        gathered: std::sync::OnceLock<T>,
+    },
 }
 
 impl<T> Shared<T> {
@@ -99,7 +108,6 @@ impl<T> Shared<T> {
             SharedInner::Gather { gather, gathered } => gathered.get_or_init(|| gather.gather()),
         }
     }
-
 }
 
 impl<T> Owned<T> {
@@ -131,9 +139,10 @@ impl<T> Clone for Shared<T> {
         Self(match &self.0 {
             SharedInner::Value(value) => SharedInner::Value(Arc::clone(value)),
             SharedInner::Run(handle) => SharedInner::Run(handle.clone()),
-            SharedInner::Gather { gather, .. } => {
-                SharedInner::Gather { gather: gather.again(), gathered: Default::default() }
-            }
+            SharedInner::Gather { gather, .. } => SharedInner::Gather {
+                gather: gather.again(),
+                gathered: Default::default(),
+            },
         })
     }
 }
@@ -143,12 +152,14 @@ impl<T: Clone> Clone for Owned<T> {
     fn clone(&self) -> Self {
         Self(match &self.0 {
             OwnedInner::Value(value) => OwnedInner::Value(value.clone()),
-            OwnedInner::Run { handle, clone } => {
-                OwnedInner::Run { handle: handle.clone(), clone: *clone }
-            }
-            OwnedInner::Gather { gather, .. } => {
-                OwnedInner::Gather { gather: gather.again(), gathered: Default::default() }
-            }
+            OwnedInner::Run { handle, clone } => OwnedInner::Run {
+                handle: handle.clone(),
+                clone: *clone,
+            },
+            OwnedInner::Gather { gather, .. } => OwnedInner::Gather {
+                gather: gather.again(),
+                gathered: Default::default(),
+            },
         })
     }
 }
@@ -349,11 +360,17 @@ macro_rules! tracked {
 tracked!(TaskRun<T>, &TaskRun<T>);
 
 fn shared<T>(gather: impl Gather<T> + 'static) -> Shared<T> {
-    Shared(SharedInner::Gather { gather: Box::new(gather), gathered: Default::default() })
+    Shared(SharedInner::Gather {
+        gather: Box::new(gather),
+        gathered: Default::default(),
+    })
 }
 
 fn owned<T>(gather: impl Gather<T> + 'static) -> Owned<T> {
-    Owned(OwnedInner::Gather { gather: Box::new(gather), gathered: Default::default() })
+    Owned(OwnedInner::Gather {
+        gather: Box::new(gather),
+        gathered: Default::default(),
+    })
 }
 
 /// One upstream, whatever became of it.
@@ -426,7 +443,11 @@ impl<T: Send + Sync + 'static, U: 'static> Gather<Vec<U>> for All<T, U> {
     }
 
     fn again(&self) -> Box<dyn Gather<Vec<U>>> {
-        Box::new(Self { handles: self.handles.clone(), edge: self.edge, each: self.each })
+        Box::new(Self {
+            handles: self.handles.clone(),
+            edge: self.edge,
+            each: self.each,
+        })
     }
 }
 
@@ -435,7 +456,11 @@ fn all<S: Source, U>(
     edge: EdgeKind,
     each: fn(&Handle<S::Result>) -> U,
 ) -> All<S::Result, U> {
-    All { handles: sources.into_iter().map(Source::into_handle).collect(), edge, each }
+    All {
+        handles: sources.into_iter().map(Source::into_handle).collect(),
+        edge,
+        each,
+    }
 }
 
 fn tracked_of<T>(handle: &Handle<T>) -> Tracked<T> {

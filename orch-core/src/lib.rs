@@ -130,21 +130,25 @@ pub mod prelude {
 #[doc(hidden)]
 pub mod __private {
     pub use crate::__flow as flow;
+    pub use crate::__is_result as is_result;
     pub use crate::__task as task;
     pub use crate::BoxError;
     pub use crate::FailureMode;
     pub use crate::body::{AsyncTask, SyncTask, Task};
     pub use crate::call::{
         Bound, CallOptions, Cloned, ErrorProbe, NoClassify, NotResult, NotStorable, ResultProbe,
-        StorableProbe, TaskResult, assert_storable, set_retries, settle, settle_flow, submit_async,
-        submit_blocking, submit_inline,
+        StorableProbe, TaskResult, assert_storable, set_retries, settle as settle_result,
+        settle_flow as settle_flow_result,
     };
     pub use crate::definition::{
         CacheOption, Definition, FlowDefinition, HookOn, KeyPart, Kind, LimitUse, Parameter,
         ParameterPassing, WhenFull,
     };
     pub use crate::error::Failure;
-    pub use crate::expansion::{never, words};
+    pub use crate::expansion::{
+        AnyError, Cacheable, IsResult, NotPlain, PlainProbe, Split, assert_cacheable, never,
+        settle, settle_flow, words,
+    };
     pub use crate::faults::{stub, stub_async};
     pub use crate::flow_call::{FlowFunction as Flow, flow_call, flow_call_retryable};
     pub use crate::input::{Owned, Shared};

@@ -45,7 +45,10 @@ struct Rate {
 impl Limit {
     /// At most this many slots at once. `0` pauses: what takes the limit waits until it is raised.
     pub const fn slots(slots: u32) -> Self {
-        Self { slots: Some(slots), rate: None }
+        Self {
+            slots: Some(slots),
+            rate: None,
+        }
     }
 
     /// At most `starts` starts in each `period`, evenly spread. A task run that takes the limit
@@ -54,8 +57,17 @@ impl Limit {
     /// # Panics
     /// If `starts` is zero.
     pub fn per(starts: u32, period: Duration) -> Self {
-        assert!(starts > 0, "a rate limit allows at least one start per period");
-        Self { slots: None, rate: Some(Rate { interval: period / starts, burst: 1 }) }
+        assert!(
+            starts > 0,
+            "a rate limit allows at least one start per period"
+        );
+        Self {
+            slots: None,
+            rate: Some(Rate {
+                interval: period / starts,
+                burst: 1,
+            }),
+        }
     }
 
     /// Lets this many starts of a rate limit come at once after a pause. Default: 1.
@@ -137,7 +149,11 @@ impl Limits {
     pub(crate) fn set(&self, name: String, limit: Limit) {
         let woken = {
             let mut table = self.lock();
-            table.limits.entry(name.clone()).or_insert_with(|| Line::new(limit)).limit = limit;
+            table
+                .limits
+                .entry(name.clone())
+                .or_insert_with(|| Line::new(limit))
+                .limit = limit;
             table.grant_from(&name)
         };
         wake(woken);
@@ -191,7 +207,12 @@ fn merged(uses: &[LimitUse]) -> Arc<[LimitUse]> {
 
 impl Line {
     fn new(limit: Limit) -> Self {
-        Self { limit, taken: 0, next_start: None, places: BTreeMap::new() }
+        Self {
+            limit,
+            taken: 0,
+            next_start: None,
+            places: BTreeMap::new(),
+        }
     }
 
     fn has_room(&self, weight: u32) -> bool {
@@ -232,8 +253,13 @@ impl Table {
     ) -> Result<(), Option<Instant>> {
         let mut due: Option<Instant> = None;
         for one in uses {
-            let Some(line) = self.limits.get(&*one.name) else { continue };
-            let is_first = line.places.first_key_value().is_none_or(|(first, _)| first >= place);
+            let Some(line) = self.limits.get(&*one.name) else {
+                continue;
+            };
+            let is_first = line
+                .places
+                .first_key_value()
+                .is_none_or(|(first, _)| first >= place);
             if !is_first || !line.has_room(one.weight) {
                 return Err(None);
             }
@@ -266,7 +292,9 @@ impl Table {
                 .and_then(|line| line.places.first_key_value())
                 .map(|(place, _)| *place);
             let Some(place) = first else { continue };
-            let Some(waiting) = self.waiting.get(&place) else { continue };
+            let Some(waiting) = self.waiting.get(&place) else {
+                continue;
+            };
             let (uses, is_start) = (Arc::clone(&waiting.uses), waiting.is_start);
             let due = match self.may_go(&place, &uses, is_start, now) {
                 Ok(()) => {
@@ -293,7 +321,9 @@ impl Table {
                 line.taken = line.taken.saturating_sub(one.weight);
             }
         }
-        uses.iter().flat_map(|one| self.grant_from(&one.name)).collect()
+        uses.iter()
+            .flat_map(|one| self.grant_from(&one.name))
+            .collect()
     }
 }
 
@@ -342,7 +372,9 @@ impl Future for Acquire {
                 this.timer = None;
                 return Poll::Pending;
             };
-            let timer = this.timer.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
+            let timer = this
+                .timer
+                .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(due)));
             if timer.deadline() != due {
                 timer.as_mut().reset(due);
             }
@@ -356,14 +388,21 @@ impl Acquire {
         let now = Instant::now();
         let Some(place) = self.place else {
             for one in &*self.uses {
-                let slots = table.limits.get(&*one.name).and_then(|line| line.limit.slots);
+                let slots = table
+                    .limits
+                    .get(&*one.name)
+                    .and_then(|line| line.limit.slots);
                 // Zero slots pause; they may be raised again.
                 if let Some(slots) = slots
                     && slots > 0
                     && one.weight > slots
                 {
                     let name = one.name.clone().into_owned();
-                    return Poll::Ready(Err(LimitError { name, weight: one.weight, slots }));
+                    return Poll::Ready(Err(LimitError {
+                        name,
+                        weight: one.weight,
+                        slots,
+                    }));
                 }
             }
             table.arrivals += 1;
@@ -382,12 +421,23 @@ impl Acquire {
             }
             let uses = Arc::clone(&self.uses);
             let waker = Some(cx.waker().clone());
-            table.waiting.insert(place, Waiting { uses, is_start: self.is_start, is_granted: false, due, waker });
+            table.waiting.insert(
+                place,
+                Waiting {
+                    uses,
+                    is_start: self.is_start,
+                    is_granted: false,
+                    due,
+                    waker,
+                },
+            );
             self.place = Some(place);
             return Poll::Pending;
         };
-        let is_granted =
-            table.waiting.get(&place).is_none_or(|waiting| waiting.is_granted);
+        let is_granted = table
+            .waiting
+            .get(&place)
+            .is_none_or(|waiting| waiting.is_granted);
         if is_granted {
             table.waiting.remove(&place);
             return Poll::Ready(Ok(()));
@@ -397,8 +447,11 @@ impl Acquire {
                 table.take(&place, &self.uses, self.is_start, now);
                 table.waiting.remove(&place);
                 // With a rate, the next one learns here when it is due.
-                let woken: Vec<Waker> =
-                    self.uses.iter().flat_map(|one| table.grant_from(&one.name)).collect();
+                let woken: Vec<Waker> = self
+                    .uses
+                    .iter()
+                    .flat_map(|one| table.grant_from(&one.name))
+                    .collect();
                 wake(woken);
                 Poll::Ready(Ok(()))
             }
@@ -416,10 +469,15 @@ impl Acquire {
 impl Drop for Acquire {
     /// Leaves the lines; what was granted and not yet seen is given back.
     fn drop(&mut self) {
-        let Some(place) = self.place.take() else { return };
+        let Some(place) = self.place.take() else {
+            return;
+        };
         let woken = {
             let mut table = self.limits.lock();
-            let is_granted = table.waiting.remove(&place).is_some_and(|waiting| waiting.is_granted);
+            let is_granted = table
+                .waiting
+                .remove(&place)
+                .is_some_and(|waiting| waiting.is_granted);
             if is_granted {
                 table.give_back(&self.uses)
             } else {
@@ -428,7 +486,10 @@ impl Drop for Acquire {
                         line.places.remove(&place);
                     }
                 }
-                self.uses.iter().flat_map(|one| table.grant_from(&one.name)).collect()
+                self.uses
+                    .iter()
+                    .flat_map(|one| table.grant_from(&one.name))
+                    .collect()
             }
         };
         wake(woken);
@@ -460,6 +521,8 @@ impl Drop for Held {
 
 impl fmt::Debug for Held {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Held").field("uses", &self.uses).finish_non_exhaustive()
+        f.debug_struct("Held")
+            .field("uses", &self.uses)
+            .finish_non_exhaustive()
     }
 }

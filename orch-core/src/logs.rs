@@ -21,11 +21,17 @@ struct Inner {
 
 impl LogBuffer {
     pub(crate) fn new(limit: usize) -> Self {
-        Self { limit, inner: Mutex::default() }
+        Self {
+            limit,
+            inner: Mutex::default(),
+        }
     }
 
     /// Keeps a record of the flow body, or of a task run; the oldest goes when there is no room.
-    #[cfg_attr(not(feature = "logs"), expect(dead_code, reason = "nothing captures logs then"))]
+    #[cfg_attr(
+        not(feature = "logs"),
+        expect(dead_code, reason = "nothing captures logs then")
+    )]
     pub(crate) fn push(&self, task_run: Option<u32>, record: LogReport) {
         let mut inner = self.lock();
         if inner.records.len() >= self.limit {
@@ -194,16 +200,21 @@ mod layer {
                 }
                 None
             });
-            let Some((flow, task_run)) = place else { return };
+            let Some((flow, task_run)) = place else {
+                return;
+            };
             let mut text = Text::default();
             event.record(&mut text);
             let metadata = event.metadata();
-            flow.logs.push(task_run, LogReport {
-                at: Duration::from_nanos(flow.now()),
-                level: metadata.level().to_string(),
-                target: metadata.target().to_owned(),
-                message: text.message + &text.fields,
-            });
+            flow.logs.push(
+                task_run,
+                LogReport {
+                    at: Duration::from_nanos(flow.now()),
+                    level: metadata.level().to_string(),
+                    target: metadata.target().to_owned(),
+                    message: text.message + &text.fields,
+                },
+            );
         }
     }
 }

@@ -63,7 +63,11 @@ where
     F: FnMut(S::Item) -> TaskRun<U> + Send + 'static,
     U: Send + Sync + 'static,
 {
-    let Items { mut next, len, upstream } = items.into_items();
+    let Items {
+        mut next,
+        len,
+        upstream,
+    } = items.into_items();
     Map::new(
         Box::new(move |cx| next(cx).map(|item| item.map(|item| Ok(each(item))))),
         len,
@@ -84,8 +88,16 @@ where
     B::Item: 'static,
     U: Send + Sync + 'static,
 {
-    let Items { next: mut next_a, len, mut upstream } = first.into_items();
-    let Items { next: mut next_b, len: other_len, upstream: other } = second.into_items();
+    let Items {
+        next: mut next_a,
+        len,
+        mut upstream,
+    } = first.into_items();
+    let Items {
+        next: mut next_b,
+        len: other_len,
+        upstream: other,
+    } = second.into_items();
     upstream.extend(other);
     let mut waiting = None;
     let mut pairs: u64 = 0;
@@ -141,7 +153,11 @@ where
 {
     let mut items = Box::pin(items);
     Map::new(
-        Box::new(move |cx| items.poll_next_unpin(cx).map(|item| item.map(|item| Ok(each(item))))),
+        Box::new(move |cx| {
+            items
+                .poll_next_unpin(cx)
+                .map(|item| item.map(|item| Ok(each(item))))
+        }),
         None,
         Vec::new(),
     )
@@ -180,7 +196,11 @@ where
             (low, Some(high)) if low == high => Some(low as u64),
             _ => None,
         };
-        Items { next: Box::new(move |_| Poll::Ready(items.next())), len, upstream: Vec::new() }
+        Items {
+            next: Box::new(move |_| Poll::Ready(items.next())),
+            len,
+            upstream: Vec::new(),
+        }
     }
 }
 
@@ -236,7 +256,10 @@ pub struct Tolerance {
 impl Tolerance {
     /// At most this many failed items.
     pub const fn count(failed: u64) -> Self {
-        Self { count: Some(failed), share: None }
+        Self {
+            count: Some(failed),
+            share: None,
+        }
     }
 
     /// At most this share of all items, in `0..=1`. Checked at the end; and before, as soon as it
@@ -245,8 +268,14 @@ impl Tolerance {
     /// # Panics
     /// If `share` is not within `0..=1`.
     pub fn share(share: f64) -> Self {
-        assert!((0.0..=1.0).contains(&share), "a share of items is a number from 0 to 1");
-        Self { count: None, share: Some(share) }
+        assert!(
+            (0.0..=1.0).contains(&share),
+            "a share of items is a number from 0 to 1"
+        );
+        Self {
+            count: None,
+            share: Some(share),
+        }
     }
 
     /// Both.
@@ -376,7 +405,14 @@ impl<U: Send + Sync + 'static> Map<U> {
     where
         A: Send + Sync + 'static,
     {
-        let Self { next, len, upstream, window, tolerance, name } = self;
+        let Self {
+            next,
+            len,
+            upstream,
+            window,
+            tolerance,
+            name,
+        } = self;
         let counts = Arc::new(ItemCounts::default());
         let mut spec = NodeSpec::new(&MAP, NodeKind::Map);
         spec.detail = name.map(Detail::named);
@@ -508,9 +544,7 @@ impl<U: Send + Sync + 'static> Runner<U> {
         let mut has_ended = false;
         // Ended items that wait for an earlier one count too, else one slow item would let the
         // others pile up behind it.
-        while !self.is_exhausted
-            && self.running < self.window
-            && self.early.len() < 4 * self.window
+        while !self.is_exhausted && self.running < self.window && self.early.len() < 4 * self.window
         {
             let scope = self.scope.as_ref().expect("set before the first poll");
             let next = &mut self.next;
@@ -550,7 +584,10 @@ impl<U: Send + Sync + 'static> Runner<U> {
             self.under_way.push(None);
             self.under_way.len() - 1
         });
-        let waiter = Waiter::Inbox { inbox: Arc::clone(&self.inbox), key: slot as u64 };
+        let waiter = Waiter::Inbox {
+            inbox: Arc::clone(&self.inbox),
+            key: slot as u64,
+        };
         let is_waiting = run
             .handle()
             .header()
@@ -593,7 +630,9 @@ impl<U: Send + Sync + 'static> Runner<U> {
     }
 
     fn failed(&self) -> u64 {
-        self.counts.failed.load(std::sync::atomic::Ordering::Relaxed)
+        self.counts
+            .failed
+            .load(std::sync::atomic::Ordering::Relaxed)
     }
 
     fn has_failed(&self, total: Option<u64>) -> bool {
@@ -603,8 +642,14 @@ impl<U: Send + Sync + 'static> Runner<U> {
 
     fn failure(&self) -> Failure {
         let failed = self.failed();
-        let completed = self.counts.completed.load(std::sync::atomic::Ordering::Relaxed);
-        let first = self.first_error.clone().expect("a failed map has a failed item");
+        let completed = self
+            .counts
+            .completed
+            .load(std::sync::atomic::Ordering::Relaxed);
+        let first = self
+            .first_error
+            .clone()
+            .expect("a failed map has a failed item");
         Failure::last(TaskErrorKind::MapFailed {
             failed,
             ended: failed + completed,
@@ -624,7 +669,10 @@ impl<U: Send + Sync + 'static> Runner<U> {
         if header.flow.engine.events.is_live() && !header.is_item() {
             header.flow.emit(EventKind::MapProgressed {
                 task_run: TaskRunRef::of(header),
-                completed: self.counts.completed.load(std::sync::atomic::Ordering::Relaxed),
+                completed: self
+                    .counts
+                    .completed
+                    .load(std::sync::atomic::Ordering::Relaxed),
                 failed: self.failed(),
             });
         }
@@ -633,6 +681,8 @@ impl<U: Send + Sync + 'static> Runner<U> {
 
 impl<I> fmt::Debug for Items<I> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Items").field("len", &self.len).finish_non_exhaustive()
+        f.debug_struct("Items")
+            .field("len", &self.len)
+            .finish_non_exhaustive()
     }
 }

@@ -46,7 +46,10 @@ pub(crate) struct Header {
 /// Somebody who waits for a node to end.
 pub(crate) enum Waiter {
     /// A node that uses its result, its order or its outcome.
-    Node { node: Arc<dyn AnyNode>, edge: EdgeKind },
+    Node {
+        node: Arc<dyn AnyNode>,
+        edge: EdgeKind,
+    },
     /// A future that awaits a handle.
     Waker(Waker),
     /// A map that collects its items.
@@ -74,7 +77,11 @@ impl Header {
             scope,
             index,
             state: AtomicU8::new(State::Pending as u8),
-            flags: AtomicU8::new(if definition.allow_failure { ALLOW_FAILURE } else { 0 }),
+            flags: AtomicU8::new(if definition.allow_failure {
+                ALLOW_FAILURE
+            } else {
+                0
+            }),
             kind,
             attempts: AtomicU32::new(0),
             // The handle that the call returns.
@@ -163,8 +170,10 @@ impl Header {
     }
 
     pub(crate) fn max_attempts(&self) -> u32 {
-        let retries =
-            self.detail().and_then(|detail| detail.options.retries).unwrap_or(self.definition.retries);
+        let retries = self
+            .detail()
+            .and_then(|detail| detail.options.retries)
+            .unwrap_or(self.definition.retries);
         retries.saturating_add(1)
     }
 
@@ -183,7 +192,9 @@ impl Header {
     /// When the last attempt started, if it was not the first.
     pub(crate) fn last_started(&self) -> Option<Duration> {
         let detail = self.detail().filter(|_| self.attempts() > 1)?;
-        Some(Duration::from_nanos(detail.last_started.load(Ordering::Relaxed)))
+        Some(Duration::from_nanos(
+            detail.last_started.load(Ordering::Relaxed),
+        ))
     }
 
     /// Returns what most nodes never need, if this one did.
@@ -203,7 +214,9 @@ impl Header {
 
     /// Returns the name of the task run.
     pub(crate) fn name(&self) -> &str {
-        self.detail().and_then(|detail| detail.name.get()).map_or(self.definition.name, |name| name)
+        self.detail()
+            .and_then(|detail| detail.name.get())
+            .map_or(self.definition.name, |name| name)
     }
 
     /// Returns why the node ended without a result.
@@ -266,7 +279,8 @@ impl Header {
     }
 
     fn take_ancestors(&self) -> Vec<Arc<dyn AnyNode>> {
-        self.detail().map_or_else(Vec::new, |detail| std::mem::take(&mut *detail.ancestors()))
+        self.detail()
+            .map_or_else(Vec::new, |detail| std::mem::take(&mut *detail.ancestors()))
     }
 
     /// Tells the flow run when this node failed and nothing is left that could look at it.
@@ -291,8 +305,25 @@ impl Header {
         }
     }
 
-    fn ancestors(&self) -> Vec<Arc<dyn AnyNode>> {
-        self.detail().map_or_else(Vec::new, |detail| detail.ancestors().clone())
+    /// What this node was skipped for; before it has ended, what it only waits for.
+    pub(crate) fn ancestors(&self) -> Vec<Arc<dyn AnyNode>> {
+        self.detail()
+            .map_or_else(Vec::new, |detail| detail.ancestors().clone())
+    }
+
+    /// Keeps an interest in what this node only waits for, as an argument does in what it uses.
+    pub(crate) fn adopt_order(&self, after: &[Arc<dyn AnyNode>]) {
+        for upstream in after {
+            upstream.header().add_interest();
+        }
+        self.detail_mut().ancestors().extend_from_slice(after);
+    }
+
+    /// Gives that up at the end of a node that was not skipped.
+    pub(crate) fn release_order(&self) {
+        for upstream in self.take_ancestors() {
+            upstream.header().release_interest();
+        }
     }
 
     /// Keeps an interest in what this skipped node was skipped for, as long as there is one in
@@ -324,7 +355,9 @@ impl Header {
 
     /// Whether it belongs to a map, which counts its items and does not list them.
     pub(crate) fn is_item(&self) -> bool {
-        self.scope.as_ref().is_some_and(|scope| scope.items.is_some())
+        self.scope
+            .as_ref()
+            .is_some_and(|scope| scope.items.is_some())
     }
 
     /// Registers a future to be woken at the end. Returns whether there is something to wait for.
@@ -406,7 +439,12 @@ impl<B: Body> Node<B> {
         inputs: B::Args,
         again: Option<fn(&B::Args) -> B::Args>,
     ) -> Self {
-        Self { header, inputs: Mutex::new(Some(inputs)), again, result: OnceLock::new() }
+        Self {
+            header,
+            inputs: Mutex::new(Some(inputs)),
+            again,
+            result: OnceLock::new(),
+        }
     }
 
     /// Takes the inputs for the body. `None` when the node was cleared meanwhile.
@@ -422,7 +460,9 @@ impl<B: Body> Node<B> {
 
     pub(crate) fn lock_inputs(&self) -> std::sync::MutexGuard<'_, Option<B::Args>> {
         // Arguments are only moved under this lock, or visited, and neither panics.
-        self.inputs.lock().unwrap_or_else(std::sync::PoisonError::into_inner)
+        self.inputs
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
     }
 }
 
@@ -450,11 +490,19 @@ impl<B: Body> AnyNode for Node<B> {
 
 impl<B: Body> Output<B::Output> for Node<B> {
     fn value(&self) -> Option<&B::Output> {
-        if self.header.state().is_success() { self.result.get() } else { None }
+        if self.header.state().is_success() {
+            self.result.get()
+        } else {
+            None
+        }
     }
 
     fn take(&mut self) -> Option<B::Output> {
-        if self.header.state().is_success() { self.result.take() } else { None }
+        if self.header.state().is_success() {
+            self.result.take()
+        } else {
+            None
+        }
     }
 
     fn header(&self) -> Option<&Header> {

@@ -46,16 +46,17 @@ const FINISH_LIMIT: Duration = Duration::from_secs(5);
 /// ↻ awaiting retry  fit  attempt 1: no convergence  next in 2.00 s
 /// ✗ failed  fit  4.31 s  2 attempts  no convergence
 /// ⊘ skipped  evaluate  because `fit` did not complete
-/// ✗ failed  flow train-4f8kq2  4.33 s  1 completed, 1 failed, 1 skipped  no convergence
+/// ✗ failed  flow train-4f8kq2  4.33 s  1 completed, 1 failed, 1 skipped  `fit`: no convergence
 /// ```
 ///
 /// A task run of a subflow has the subflow's name before its own (`prepare/load`), and while
 /// several flow runs are under way, names begin with that of the flow run. Items of a map are
-/// counted; only those that fail have lines. States are marks and words, and on a terminal colours
-/// too, unless `NO_COLOR` is set.
+/// counted; only the first that fail have lines. States are marks and words, and on a terminal
+/// colours too, unless `NO_COLOR` is set.
 ///
 /// The engine does not wait for the display. When it falls too far behind, it says how many events
-/// it has missed; a task run whose end was among them is shown until its flow run ends.
+/// it has missed (`! 12 events missed`); a task run whose end was among them is shown until its
+/// flow run ends.
 ///
 /// ```
 /// use orch_core::Progress;
@@ -96,7 +97,11 @@ impl Progress {
 
     /// Starts to set up a display.
     pub fn builder(engine: &Engine) -> ProgressBuilder<'_> {
-        ProgressBuilder { engine, is_plain: false, writer: None }
+        ProgressBuilder {
+            engine,
+            is_plain: false,
+            writer: None,
+        }
     }
 
     /// Prints a text on its own line above the display, where the display goes to.
@@ -134,7 +139,9 @@ impl Drop for Progress {
 
 impl fmt::Debug for Progress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Progress").field("screen", &self.screen).finish_non_exhaustive()
+        f.debug_struct("Progress")
+            .field("screen", &self.screen)
+            .finish_non_exhaustive()
     }
 }
 
@@ -178,13 +185,19 @@ impl ProgressBuilder<'_> {
         let thread = thread.spawn(move || feed.run()).inspect_err(|error| {
             tracing::warn!(target: "orch", "progress is not shown, there is no thread for it: {error}");
         });
-        Progress { screen, is_finishing, thread: thread.ok() }
+        Progress {
+            screen,
+            is_finishing,
+            thread: thread.ok(),
+        }
     }
 }
 
 impl fmt::Debug for ProgressBuilder<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("ProgressBuilder").field("is_plain", &self.is_plain).finish_non_exhaustive()
+        f.debug_struct("ProgressBuilder")
+            .field("is_plain", &self.is_plain)
+            .finish_non_exhaustive()
     }
 }
 

@@ -26,7 +26,10 @@ impl RegisteredTask {
     /// Names a task.
     #[doc(hidden)]
     pub const fn new<T: Task>() -> Self {
-        Self { definition: T::definition, type_name: type_name::<T> }
+        Self {
+            definition: T::definition,
+            type_name: type_name::<T>,
+        }
     }
 
     /// Returns what is known of it.
@@ -49,7 +52,9 @@ impl RegisteredFlow {
     /// Names a flow.
     #[doc(hidden)]
     pub const fn new<F: FlowFunction>() -> Self {
-        Self { definition: F::definition }
+        Self {
+            definition: F::definition,
+        }
     }
 
     /// Returns what is known of it.

@@ -71,7 +71,10 @@ impl Resources {
 #[doc(hidden)]
 pub fn flow_resource<T: Send + Sync + 'static>() -> Result<Resource<T>, BoxError> {
     resource().map_err(|_| {
-        BoxError::from(format!("the engine has no resource of type `{}`", type_name::<T>()))
+        BoxError::from(format!(
+            "the engine has no resource of type `{}`",
+            type_name::<T>()
+        ))
     })
 }
 
@@ -81,6 +84,8 @@ pub fn resource<T: Send + Sync + 'static>() -> Result<Resource<T>, Failure> {
     context::with_current(|place| place?.flow.engine.resources.get())
         .map(Resource)
         .ok_or_else(|| {
-            Failure::last(TaskErrorKind::MissingResource { type_name: type_name::<T>() })
+            Failure::last(TaskErrorKind::MissingResource {
+                type_name: type_name::<T>(),
+            })
         })
 }

@@ -36,7 +36,11 @@ pub(crate) struct ItemCounts {
 impl ItemCounts {
     /// Counts an ended item.
     pub(crate) fn count(&self, has_completed: bool) {
-        let counter = if has_completed { &self.completed } else { &self.failed };
+        let counter = if has_completed {
+            &self.completed
+        } else {
+            &self.failed
+        };
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
@@ -103,7 +107,6 @@ impl Scope {
         }
         if self.is_exempt { stop } else { stop.max(flow) }
     }
-
 }
 
 /// Gives each task run that asks a seed of its own, from where it stands and not from when it was
@@ -115,14 +118,19 @@ pub(crate) struct Seeds {
 
 impl Seeds {
     pub(crate) fn new(seed: u64) -> Self {
-        Self { seed, ordinals: Mutex::default() }
+        Self {
+            seed,
+            ordinals: Mutex::default(),
+        }
     }
 
     /// Returns the seed for the next run of this task here.
     pub(crate) fn next(&self, definition: &'static Definition) -> u64 {
         let ordinal = {
             let mut ordinals = self.ordinals.lock().unwrap_or_else(PoisonError::into_inner);
-            let ordinal = ordinals.entry(std::ptr::from_ref(definition) as usize).or_default();
+            let ordinal = ordinals
+                .entry(std::ptr::from_ref(definition) as usize)
+                .or_default();
             *ordinal += 1;
             *ordinal
         };

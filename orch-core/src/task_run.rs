@@ -41,7 +41,11 @@ impl<T> TaskRun<T> {
     }
 
     pub(crate) fn from_handle(handle: Handle<T>) -> Self {
-        Self { handle: Some(handle), ticket: None, is_awaited: false }
+        Self {
+            handle: Some(handle),
+            ticket: None,
+            is_awaited: false,
+        }
     }
 
     pub(crate) fn handle(&self) -> &Handle<T> {
@@ -55,7 +59,9 @@ impl<T> TaskRun<T> {
 
     /// Leaves the line of those who wait.
     fn leave(&mut self) {
-        let Some(header) = self.handle.as_ref().and_then(Handle::header) else { return };
+        let Some(header) = self.handle.as_ref().and_then(Handle::header) else {
+            return;
+        };
         if let Some(ticket) = self.ticket.take() {
             header.withdraw(ticket);
         }
@@ -67,12 +73,16 @@ impl<T> TaskRun<T> {
 
     /// Returns the name of the task run.
     pub fn name(&self) -> &str {
-        self.handle().header().map_or("value", |header| header.name())
+        self.handle()
+            .header()
+            .map_or("value", |header| header.name())
     }
 
     /// Returns where the task run stands now.
     pub fn state(&self) -> State {
-        self.handle().header().map_or(State::Completed, |header| header.state())
+        self.handle()
+            .header()
+            .map_or(State::Completed, |header| header.state())
     }
 
     /// Whether the task run has ended.
@@ -120,7 +130,10 @@ impl<T> Clone for TaskRun<T> {
 
 impl<T> fmt::Debug for TaskRun<T> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("TaskRun").field("name", &self.name()).field("state", &self.state()).finish()
+        f.debug_struct("TaskRun")
+            .field("name", &self.name())
+            .field("state", &self.state())
+            .finish()
     }
 }
 
@@ -131,7 +144,9 @@ impl<T> Future for TaskRun<T> {
         let this = self.get_mut();
         let handle = this.handle.as_ref().expect(WHOLE);
         let Some(header) = handle.header() else {
-            return Poll::Ready(Ok(Tracked { output: Arc::clone(handle.output()) }));
+            return Poll::Ready(Ok(Tracked {
+                output: Arc::clone(handle.output()),
+            }));
         };
         if header.poll_end(&mut this.ticket, cx) {
             let node = || handle.node();
@@ -146,10 +161,15 @@ impl<T> Future for TaskRun<T> {
             context::end_await(header);
         }
         Poll::Ready(if header.state().is_success() {
-            Ok(Tracked { output: Arc::clone(handle.output()) })
+            Ok(Tracked {
+                output: Arc::clone(handle.output()),
+            })
         } else {
             header.observe();
-            Err(header.error().cloned().expect("a node keeps its error before it ends"))
+            Err(header
+                .error()
+                .cloned()
+                .expect("a node keeps its error before it ends"))
         })
     }
 }
@@ -186,7 +206,8 @@ impl<T> Tracked<T> {
     where
         T: Clone,
     {
-        self.try_into_inner().unwrap_or_else(|tracked| (*tracked).clone())
+        self.try_into_inner()
+            .unwrap_or_else(|tracked| (*tracked).clone())
     }
 
     /// Moves the value out, or gives the `Tracked` back when something else holds it too.
@@ -205,7 +226,9 @@ impl<T> Tracked<T> {
 impl<T: Send + Sync + 'static> From<T> for Tracked<T> {
     /// Wraps a plain value, for calling a task's own function in a test.
     fn from(value: T) -> Self {
-        Self { output: Arc::new(Constant(Some(value))) }
+        Self {
+            output: Arc::new(Constant(Some(value))),
+        }
     }
 }
 
@@ -213,7 +236,9 @@ impl<T> Deref for Tracked<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        self.output.value().expect("a `Tracked` is only made of a completed task run")
+        self.output
+            .value()
+            .expect("a `Tracked` is only made of a completed task run")
     }
 }
 
@@ -225,7 +250,9 @@ impl<T> AsRef<T> for Tracked<T> {
 
 impl<T> Clone for Tracked<T> {
     fn clone(&self) -> Self {
-        Self { output: Arc::clone(&self.output) }
+        Self {
+            output: Arc::clone(&self.output),
+        }
     }
 }
 

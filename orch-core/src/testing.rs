@@ -66,7 +66,9 @@ impl Default for TestEngine {
 impl TestEngine {
     /// Makes an engine with seed 0.
     pub fn new() -> Self {
-        Self { builder: Engine::builder().seed(0) }
+        Self {
+            builder: Engine::builder().seed(0),
+        }
     }
 
     /// Puts a stub in the place of its task.
@@ -186,7 +188,11 @@ impl<T> TestRun<T> {
     /// Asserts how many runs of a task were executed (started at least one attempt).
     #[track_caller]
     pub fn assert_ran(&self, name: &str, times: usize) {
-        let ran = self.task_runs(name).iter().filter(|run| run.attempts > 0).count();
+        let ran = self
+            .task_runs(name)
+            .iter()
+            .filter(|run| run.attempts > 0)
+            .count();
         if ran != times {
             self.fail(&format!("`{name}` ran {ran} times, expected {times}"));
         }
@@ -197,7 +203,9 @@ impl<T> TestRun<T> {
     pub fn assert_attempts(&self, name: &str, attempts: u32) {
         let started: u32 = self.task_runs(name).iter().map(|run| run.attempts).sum();
         if started != attempts {
-            self.fail(&format!("`{name}` started {started} attempts, expected {attempts}"));
+            self.fail(&format!(
+                "`{name}` started {started} attempts, expected {attempts}"
+            ));
         }
     }
 
@@ -214,7 +222,9 @@ impl<T> TestRun<T> {
     #[track_caller]
     pub fn assert_edge(&self, from: &str, to: &str) {
         let is_named = |index: u32, name: &str| {
-            self.task_runs(name).iter().any(|task_run| task_run.index == index)
+            self.task_runs(name)
+                .iter()
+                .any(|task_run| task_run.index == index)
         };
         let exists = self
             .report
@@ -229,8 +239,16 @@ impl<T> TestRun<T> {
     /// Asserts that every run of `first` ended before any run of `then` started.
     #[track_caller]
     pub fn assert_order(&self, first: &str, then: &str) {
-        let ended = self.task_runs(first).iter().filter_map(|run| run.ended).max();
-        let started = self.task_runs(then).iter().filter_map(|run| run.started).min();
+        let ended = self
+            .task_runs(first)
+            .iter()
+            .filter_map(|run| run.ended)
+            .max();
+        let started = self
+            .task_runs(then)
+            .iter()
+            .filter_map(|run| run.started)
+            .min();
         match (ended, started) {
             (Some(ended), Some(started)) if ended <= started => {}
             _ => self.fail(&format!("`{first}` did not end before `{then}` started")),
@@ -240,7 +258,12 @@ impl<T> TestRun<T> {
     /// Asserts that no task run was left without a final state.
     #[track_caller]
     pub fn assert_no_leaks(&self) {
-        if self.report.task_runs.iter().any(|task_run| !task_run.state.is_final()) {
+        if self
+            .report
+            .task_runs
+            .iter()
+            .any(|task_run| !task_run.state.is_final())
+        {
             self.fail("a task run has not ended");
         }
     }
@@ -254,7 +277,12 @@ impl<T> TestRun<T> {
     fn tree(&self) -> String {
         use std::fmt::Write as _;
 
-        let mut text = format!("{} {} {}\n", self.report.state.mark(), self.report.flow, self.report.state);
+        let mut text = format!(
+            "{} {} {}\n",
+            self.report.state.mark(),
+            self.report.flow,
+            self.report.state
+        );
         let mut pending: Vec<(Option<u32>, usize)> = vec![(None, 1)];
         let mut shown = 0;
         while let Some((parent, depth)) = pending.pop() {
@@ -267,7 +295,13 @@ impl<T> TestRun<T> {
                     break;
                 }
                 let indent = "  ".repeat(depth - 1);
-                let _ = write!(text, "{indent}{} {} {}", run.state.mark(), run.name, run.state);
+                let _ = write!(
+                    text,
+                    "{indent}{} {} {}",
+                    run.state.mark(),
+                    run.name,
+                    run.state
+                );
                 if run.attempts > 1 {
                     let _ = write!(text, ", {} attempts", run.attempts);
                 }
@@ -276,7 +310,11 @@ impl<T> TestRun<T> {
                 }
                 text.push('\n');
             }
-            let children = self.report.task_runs.iter().filter(|run| run.parent == parent);
+            let children = self
+                .report
+                .task_runs
+                .iter()
+                .filter(|run| run.parent == parent);
             for child in children.rev() {
                 pending.push((Some(child.index), depth + 1));
             }

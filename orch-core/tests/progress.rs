@@ -33,17 +33,24 @@ impl Captured {
 /// Shows the engine's flow runs in a writer.
 fn show(engine: &Engine) -> (Progress, Captured) {
     let captured = Captured::default();
-    (Progress::builder(engine).to(captured.clone()).show(), captured)
+    (
+        Progress::builder(engine).to(captured.clone()).show(),
+        captured,
+    )
 }
 
 /// Compares what was shown, with `_` for durations.
 fn check(captured: &Captured, expected: Expect) {
     let is_duration = |field: &str| {
-        let unit = [" ns", " µs", " ms", " s"].iter().find_map(|unit| field.strip_suffix(unit));
+        let unit = [" ns", " µs", " ms", " s"]
+            .iter()
+            .find_map(|unit| field.strip_suffix(unit));
         unit.is_some_and(|number| number.parse::<f64>().is_ok())
     };
     let normalised = captured.text().lines().fold(String::new(), |text, line| {
-        let fields = line.split("  ").map(|field| if is_duration(field) { "_" } else { field });
+        let fields = line
+            .split("  ")
+            .map(|field| if is_duration(field) { "_" } else { field });
         text + &fields.collect::<Vec<_>>().join("  ") + "\n"
     });
     expected.assert_eq(&normalised);
@@ -85,7 +92,9 @@ async fn each_start_retry_and_end_is_a_line() {
     let (progress, captured) = show(&engine);
     assert_eq!(train(4).name("train-1").on(&engine).await.unwrap(), 9);
     progress.finish();
-    check(&captured, expect![[r#"
+    check(
+        &captured,
+        expect![[r#"
         ● running  flow train-1
         ● running  load
         ✓ completed  load  _
@@ -98,7 +107,8 @@ async fn each_start_retry_and_end_is_a_line() {
         ● running  evaluate
         ✓ completed  evaluate  _
         ✓ completed  flow train-1  _  3 completed
-    "#]]);
+    "#]],
+    );
 }
 
 #[orch_core::test]
@@ -109,34 +119,48 @@ async fn waits_between_attempts_are_told() {
     progress.finish();
     let text = captured.text();
     assert!(text.contains("  next in 2.00 s\n"), "{text}");
-    assert!(text.contains("✓ completed  fit  2.00 s  2 attempts\n"), "{text}");
+    assert!(
+        text.contains("✓ completed  fit  2.00 s  2 attempts\n"),
+        "{text}"
+    );
 }
 
 #[orch_core::test]
 async fn a_failure_says_why_and_what_was_skipped() {
-    let engine = TestEngine::new().failure_mode(FailureMode::ContinueOnFailure).build();
+    let engine = TestEngine::new()
+        .failure_mode(FailureMode::ContinueOnFailure)
+        .build();
     let (progress, captured) = show(&engine);
     doomed().name("doomed-1").on(&engine).await.unwrap_err();
     progress.finish();
-    check(&captured, expect![[r#"
-        ● running  flow doomed-1
-        ● running  load
-        ✓ completed  load  _
-        ● running  refuse
-        ✗ failed  refuse  _  3 rows\nare not enough
-        ⊘ skipped  evaluate  because `refuse` did not complete
-        ✗ failed  flow doomed-1  _  1 completed, 1 failed, 1 skipped  task run `evaluate` of flow run `doomed-1` was skipped, because `refuse` did not complete: task run `refuse` of flow run `doomed-1` failed: 3 rows\nare not enough
-    "#]]);
+    check(
+        &captured,
+        expect![[r#"
+            ● running  flow doomed-1
+            ● running  load
+            ✓ completed  load  _
+            ● running  refuse
+            ✗ failed  refuse  _  3 rows\nare not enough
+            ⊘ skipped  evaluate  because `refuse` did not complete
+            ✗ failed  flow doomed-1  _  1 completed, 1 failed, 1 skipped  task run `evaluate` of flow run `doomed-1` was skipped, because `refuse` did not complete: `refuse`: 3 rows\nare not enough
+        "#]],
+    );
 }
 
 #[task(inline)]
 fn parse(x: u64) -> Result<u64, String> {
-    if x == 13 { Err("unlucky".to_owned()) } else { Ok(x) }
+    if x == 13 {
+        Err("unlucky".to_owned())
+    } else {
+        Ok(x)
+    }
 }
 
 #[flow]
 async fn parse_all(items: u64, allowed: u64) -> anyhow::Result<usize> {
-    let parsed = map(0..items, parse).name("numbers").tolerate(Tolerance::count(allowed));
+    let parsed = map(0..items, parse)
+        .name("numbers")
+        .tolerate(Tolerance::count(allowed));
     Ok(parsed.collect().await?.len())
 }
 
@@ -144,21 +168,35 @@ async fn parse_all(items: u64, allowed: u64) -> anyhow::Result<usize> {
 async fn a_map_is_one_line_with_counts_and_its_failed_items() {
     let engine = TestEngine::new().build();
     let (progress, captured) = show(&engine);
-    assert_eq!(parse_all(2_000, 1).name("parse-1").on(&engine).await.unwrap(), 1_999);
-    parse_all(20, 0).name("parse-2").on(&engine).await.unwrap_err();
+    assert_eq!(
+        parse_all(2_000, 1)
+            .name("parse-1")
+            .on(&engine)
+            .await
+            .unwrap(),
+        1_999
+    );
+    parse_all(20, 0)
+        .name("parse-2")
+        .on(&engine)
+        .await
+        .unwrap_err();
     progress.finish();
-    check(&captured, expect![[r#"
-        ● running  flow parse-1
-        ● running  numbers
-        ✗ failed  parse  _  unlucky
-        ✓ completed  numbers  _  1,999 items completed, 1 failed
-        ✓ completed  flow parse-1  _  1 completed
-        ● running  flow parse-2
-        ● running  numbers
-        ✗ failed  parse  _  unlucky
-        ✗ failed  numbers  _  1 of 20 items failed, 0 are tolerated: unlucky
-        ✗ failed  flow parse-2  _  1 failed  task run `numbers` of flow run `parse-2` failed: 1 of 20 items failed, 0 are tolerated: task run `parse` of flow run `parse-2` failed: unlucky
-    "#]]);
+    check(
+        &captured,
+        expect![[r#"
+            ● running  flow parse-1
+            ● running  numbers
+            ✗ failed  parse  _  unlucky
+            ✓ completed  numbers  _  1,999 items completed, 1 failed
+            ✓ completed  flow parse-1  _  1 completed
+            ● running  flow parse-2
+            ● running  numbers
+            ✗ failed  parse  _  unlucky
+            ✗ failed  numbers  _  1 of 20 items failed, 0 are tolerated: unlucky
+            ✗ failed  flow parse-2  _  1 failed  task run `numbers` of flow run `parse-2` failed: 1 of 20 items failed, 0 are tolerated: `parse`: unlucky
+        "#]],
+    );
 }
 
 #[flow]
@@ -173,7 +211,9 @@ async fn task_runs_of_a_subflow_have_its_name_before_theirs() {
     let (progress, captured) = show(&engine);
     outer().name("outer-1").on(&engine).await.unwrap();
     progress.finish();
-    check(&captured, expect![[r#"
+    check(
+        &captured,
+        expect![[r#"
         ● running  flow outer-1
         ● running  prepare
         ● running  prepare/load
@@ -186,7 +226,8 @@ async fn task_runs_of_a_subflow_have_its_name_before_theirs() {
         ● running  evaluate
         ✓ completed  evaluate  _
         ✓ completed  flow outer-1  _  5 completed
-    "#]]);
+    "#]],
+    );
 }
 
 #[orch_core::test]
@@ -199,7 +240,9 @@ async fn names_begin_with_the_flow_run_while_there_are_several() {
     second.wait().await;
     train(3).name("third").on(&engine).await.unwrap();
     progress.finish();
-    check(&captured, expect![[r#"
+    check(
+        &captured,
+        expect![[r#"
         ● running  flow first
         ● running  flow second
         ● running  first/load
@@ -224,18 +267,21 @@ async fn names_begin_with_the_flow_run_while_there_are_several() {
         ● running  evaluate
         ✓ completed  evaluate  _
         ✓ completed  flow third  _  3 completed
-    "#]]);
+    "#]],
+    );
 }
 
 #[orch_core::test]
-async fn a_task_outside_of_a_flow_is_shown() {
+async fn a_hostile_name_stays_on_its_line() {
     let engine = TestEngine::new().build();
     let (progress, captured) = show(&engine);
-    assert_eq!(captured.text(), "");
     train(1).name("a\u{1b}[31m\nb").on(&engine).await.unwrap();
     progress.finish();
     let text = captured.text();
-    assert!(text.starts_with("● running  flow a\\u{1b}[31m\\nb\n"), "{text}");
+    assert!(
+        text.starts_with("● running  flow a\\u{1b}[31m\\nb\n"),
+        "{text}"
+    );
 }
 
 /// A writer that does not get on until it is let.
@@ -265,7 +311,11 @@ async fn a_display_that_is_too_slow_says_what_it_missed_and_holds_up_nothing() {
     let engine = Engine::builder().event_capacity(8).build();
     let captured = Captured::default();
     let barrier = Arc::new(Barrier::new(2));
-    let writer = Slow { captured: captured.clone(), barrier: Arc::clone(&barrier), is_first: true };
+    let writer = Slow {
+        captured: captured.clone(),
+        barrier: Arc::clone(&barrier),
+        is_first: true,
+    };
     let progress = Progress::builder(&engine).to(writer).show();
     let first = train(1).start(&engine).unwrap();
     first.wait().await;
@@ -277,8 +327,18 @@ async fn a_display_that_is_too_slow_says_what_it_missed_and_holds_up_nothing() {
     barrier.wait();
     progress.finish();
     let text = captured.text();
-    assert!(text.lines().any(|line| line.starts_with("! ") && line.ends_with(" events missed")), "{text}");
-    assert!(text.lines().last().unwrap().starts_with("✓ completed  flow train-"), "{text}");
+    assert!(
+        text.lines()
+            .any(|line| line.starts_with("! ") && line.ends_with(" events missed")),
+        "{text}"
+    );
+    assert!(
+        text.lines()
+            .last()
+            .unwrap()
+            .starts_with("✓ completed  flow train-"),
+        "{text}"
+    );
 }
 
 #[test]
@@ -301,11 +361,14 @@ fn it_works_on_both_sides_of_a_runtime_and_with_many_flow_runs() {
     });
     progress.finish();
     let text = captured.text();
-    let ended = text.lines().filter(|line| line.starts_with("✓ completed  flow ")).count();
+    let ended = text
+        .lines()
+        .filter(|line| line.starts_with("✓ completed  flow "))
+        .count();
     assert_eq!(ended, 101, "{text}");
     // Start and end of three task runs and of the flow run itself.
     assert_eq!(text.lines().count(), 101 * 8);
-    assert!(text.lines().all(|line| line.ends_with('s') || line.contains("  ")), "{text}");
+    assert!(text.lines().all(|line| line.contains("  ")), "{text}");
 }
 
 #[test]
@@ -317,7 +380,9 @@ fn it_does_not_keep_its_engine_and_outlives_it() {
         }
     }
     let is_gone = Arc::new(Mutex::new(false));
-    let engine = Engine::builder().resource(Told(Arc::clone(&is_gone))).build();
+    let engine = Engine::builder()
+        .resource(Told(Arc::clone(&is_gone)))
+        .build();
     let (progress, captured) = show(&engine);
     drop(engine);
     assert!(*is_gone.lock().unwrap());

@@ -81,14 +81,24 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
             Passing::Context | Passing::Resource(_) | Passing::Unknown => {}
         }
     }
-    let returns = parts.returns();
-    let failure = parts.private.clone();
-    let run = parts.run(&quote!(#failure::Failure));
+    let returns = parts.returns("settle");
+    let private = &parts.private;
     let options = match &task.args.retries {
-        Some(Keyed { key, value: 1.. }) => Ident::new("retryable", located(key.span())),
-        _ => Ident::new("new", Span::call_site()),
+        // An argument that cannot be copied for each attempt is the fault of this option.
+        Some(Keyed { key, value: 1.. }) => {
+            at(key.span(), quote!(#private::CallOptions::retryable()))
+        }
+        _ => quote!(#private::CallOptions::new()),
     };
-    let retry_if = task.args.retry_if.as_ref().map(|retry_if| &retry_if.value);
+    let run = parts.run(&quote!(#private::Failure));
+    let retry_if = task.args.retry_if.as_ref().map(|retry_if| {
+        let (path, error) = (&retry_if.value, parts.error());
+        // A `let` of its own, so that the wrong function is underlined and both types shown.
+        quote_spanned! {located(path.span())=>
+            { let retry_if_: fn(&#error) -> bool = #path; retry_if_ }
+        }
+    });
+    let args = parts.args();
     let storable = match (parts.signature.is_generic(), &task.args.cache) {
         (false, _) => quote!(Probe),
         (true, Some(_)) => quote!(Yes),
@@ -100,6 +110,7 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
     quote! {
         (#(#arguments),*) for #borrow #lifetime -> #returns;
         #run;
+        args #args;
         options #options;
         retry_if [#retry_if];
         storable #storable;
@@ -137,10 +148,13 @@ impl<'a> Parts<'a> {
         let krate = common.krate.to_token_stream();
         let private = quote!(#krate::__private);
         let returned = &signature.returns.ty;
-        let output = if signature.returns.is_result {
-            quote_spanned!(returned.span()=> <#returned as #private::TaskResult>::Value)
-        } else {
-            returned.to_token_stream()
+        let is_result = is_result(signature, &private);
+        let output = match &signature.returns.parts.0 {
+            Some(value) => value.to_token_stream(),
+            None if signature.returns.is_result => {
+                quote_spanned!(returned.span()=> <#is_result as #private::Split<#returned>>::Value)
+            }
+            None => returned.to_token_stream(),
         };
         let mut inputs = Vec::new();
         let mut parameters = Vec::new();
@@ -186,12 +200,19 @@ impl<'a> Parts<'a> {
 
     /// The user's attributes that make sense on the function that callers see.
     pub(crate) fn public_attributes(&self) -> TokenStream {
-        attributes(self.signature, |name| {
+        let written = attributes(self.signature, |name| {
             matches!(
                 name,
                 "cfg" | "doc" | "deprecated" | "must_use" | "allow" | "warn" | "deny" | "forbid"
             )
-        })
+        });
+        // Unused in the user's function, used in this one.
+        let allowed = self
+            .inputs
+            .iter()
+            .any(|input| input.to_string().starts_with('_'))
+            .then(|| quote!(#[allow(clippy::used_underscore_binding)]));
+        quote!(#written #allowed)
     }
 
     pub(crate) fn turbofish(&self) -> TokenStream {
@@ -226,7 +247,13 @@ impl<'a> Parts<'a> {
         let body = &signature.function.body;
         quote! {
             #cfgs
-            #[allow(dead_code, missing_docs, clippy::missing_errors_doc, clippy::missing_panics_doc)]
+            #[allow(
+                dead_code,
+                missing_docs,
+                clippy::missing_errors_doc,
+                clippy::missing_panics_doc,
+                clippy::must_use_candidate,
+            )]
             impl #impl_generics #name #ty_generics #where_clause {
                 #attributes #vis #sig #body
                 #check
@@ -265,19 +292,50 @@ impl<'a> Parts<'a> {
         self.rest(macro_name, &kind, &quote!((#(#inputs),*) -> #output;))
     }
 
-    /// The return type, and whether it is a `Result`.
-    pub(crate) fn returns(&self) -> TokenStream {
+    /// The type of the error in the return type.
+    fn error(&self) -> TokenStream {
         let Self {
+            private,
+            returned,
+            signature,
+            ..
+        } = self;
+        match &signature.returns.parts.1 {
+            Some(error) => error.to_token_stream(),
+            None => {
+                let is_result = is_result(signature, private);
+                quote_spanned!(returned.span()=> <#is_result as #private::Split<#returned>>::Error)
+            }
+        }
+    }
+
+    /// The return type, the value in it, and how to turn it into a result.
+    pub(crate) fn returns(&self, settle: &str) -> TokenStream {
+        let Self {
+            private,
             returned,
             output,
             signature,
             ..
         } = self;
-        if signature.returns.is_result {
-            quote!(Result #returned as #output)
-        } else {
-            quote!(Value #returned as #output)
+        if !signature.returns.is_result {
+            return quote!(#returned as #output, []);
         }
+        let (is_result, error) = (is_result(signature, private), self.error());
+        // An error that is none is underlined.
+        let span = signature
+            .returns
+            .parts
+            .1
+            .as_ref()
+            .unwrap_or(returned)
+            .span();
+        let settle = Ident::new(settle, Span::call_site());
+        let (settle, end) = (
+            at(span, quote!(#private::#settle::<)),
+            at(span, quote!(, _>)),
+        );
+        quote!(#returned as #output, [#is_result, #error, #settle #error #end])
     }
 
     /// The future that `run` returns, and what it calls the user's function with.
@@ -305,17 +363,21 @@ impl<'a> Parts<'a> {
                 Passing::Unknown => None,
             }
         });
-        let future = signature.function.sig.asyncness.map(|token| {
-            quote_spanned! {located(token.span)=>
+        let written = signature.function.sig.asyncness.map(|token| token.span);
+        let span = written.map_or_else(Span::call_site, located);
+        let future = written.is_some().then(|| {
+            quote_spanned! {span=>
                 impl ::core::future::Future<
                     Output = ::core::result::Result<Self::Output, #error>,
                 > + ::core::marker::Send
             }
         });
-        quote!(run [#future] (#(#arguments),*))
+        // With this token, messages place the futures where the user's function is.
+        let asynchronous = quote_spanned!(span=> async);
+        quote!(run #asynchronous [#future] (#(#arguments),*))
     }
 
-    /// Refuses a `Result` under another name.
+    /// Refuses a `Result` under another name, and a value that is called `Result`.
     pub(crate) fn result_check(&self) -> TokenStream {
         let Self {
             private,
@@ -324,20 +386,60 @@ impl<'a> Parts<'a> {
             signature,
             ..
         } = self;
-        if signature.returns.is_result || !signature.returns.is_written || signature.is_generic() {
+        let returns = &signature.returns;
+        let is_clear = returns.parts.0.is_some()
+            || !returns.is_written
+            || signature.is_generic()
+            || matches!(returned, Type::Tuple(tuple) if tuple.elems.is_empty());
+        if is_clear {
             return TokenStream::new();
         }
-        if matches!(returned, Type::Tuple(tuple) if tuple.elems.is_empty()) {
-            return TokenStream::new();
-        }
-        quote_spanned! {returned.span()=>
-            #cfgs
-            const _: () = ::core::assert!(
-                !{ use #private::NotResult as _; <#private::ResultProbe<#returned>>::IS_RESULT },
-                "this is a `Result` under another name: its errors would count as results\n\
-                 help: write `Result<..>`, or use a name that ends in `Result`",
+        let is_result = quote! {
+            { use #private::NotResult as _; <#private::ResultProbe<#returned>>::IS_RESULT }
+        };
+        let check = if returns.is_result {
+            let name = written(returned).replace('{', "{{").replace('}', "}}");
+            let message = format!(
+                "`{name}` is called a result and is none\n\
+                 help: if it is a plain value, write `impl orch_core::PlainResult for {name} {{{{}}}}`"
             );
+            quote! {
+                assert!(
+                    #is_result
+                        || { use #private::NotPlain as _; <#private::PlainProbe<#returned>>::IS_PLAIN },
+                    #message,
+                );
+            }
+        } else {
+            quote! {
+                assert!(
+                    !#is_result,
+                    "this is a `Result` under another name: its errors would count as results\n\
+                     help: write `Result<..>`, or use a name that ends in `Result`",
+                );
+            }
+        };
+        let check = at(returned.span(), quote!(::core::#check));
+        quote! {
+            #cfgs
+            const _: () = #check
         }
+    }
+
+    /// The tuple of arguments. One that cannot be passed on has the user's parentheses underlined.
+    pub(crate) fn args(&self) -> TokenStream {
+        let private = &self.private;
+        let arguments =
+            self.signature
+                .parameters
+                .iter()
+                .filter_map(|parameter| match &parameter.passing {
+                    Passing::ByRef(ty) => Some(quote!(#private::Shared<#ty>)),
+                    Passing::ByValue(ty) => Some(quote!(#private::Owned<#ty>)),
+                    Passing::Context | Passing::Resource(_) | Passing::Unknown => None,
+                });
+        let parentheses = self.signature.function.sig.paren_token.span.join();
+        at(parentheses, quote!((#(#arguments,)*)))
     }
 
     /// The parameters, and the fields of the definition that differ from the defaults.
@@ -409,6 +511,26 @@ fn parameter(parameter: &Parameter) -> TokenStream {
     quote!(#passing #key #name #ty)
 }
 
+/// What tells whether the return type is a `Result`, as a type: its name says so, or it is asked.
+fn is_result(signature: &Signature, private: &TokenStream) -> TokenStream {
+    let returned = &signature.returns.ty;
+    if signature.returns.parts.0.is_some() || signature.is_generic() {
+        quote!(#private::IsResult<true>)
+    } else {
+        quote!(#private::is_result!(#returned))
+    }
+}
+
+/// Generated code that stands at a place of the user's.
+pub(crate) fn at(span: Span, tokens: TokenStream) -> TokenStream {
+    let located = located(span);
+    let moved = tokens.into_iter().map(|mut token| {
+        token.set_span(located);
+        token
+    });
+    moved.collect()
+}
+
 /// The span of generated code that stands at a place of the user's, which errors underline.
 pub(crate) fn located(span: Span) -> Span {
     Span::call_site().located_at(span)
@@ -439,7 +561,7 @@ fn storable_check(task: &Task, parts: &Parts<'_>) -> TokenStream {
         return TokenStream::new();
     }
     quote_spanned! {returned.span()=>
-        const STORABLE_: fn() = #private::assert_storable::<#output>;
+        const STORABLE_: fn() = #private::assert_cacheable::<#output>;
     }
 }
 

@@ -5,8 +5,7 @@ use quote::{ToTokens as _, quote};
 use syn::ext::IdentExt as _;
 
 use crate::attr::{FailureMode, Keyed, WhenFull};
-use crate::expand::{Parts, duration_field, located, retries, tags, version};
-use crate::signature::Passing;
+use crate::expand::{Parts, at, duration_field, retries, tags, version};
 use crate::validate::{Flow, Test};
 
 /// The expansion of `#[flow]`.
@@ -33,14 +32,17 @@ pub(crate) fn flow(flow: &Flow) -> TokenStream {
     let attributes = parts.public_attributes();
     let call = parts.call(TokenStream::new());
     let result_check = parts.result_check();
-    let make = match &flow.args.retries {
-        Some(Keyed { key, value: 1.. }) => Ident::new("flow_call_retryable", located(key.span())),
-        _ => Ident::new("flow_call", Span::call_site()),
+    let (make, span) = match &flow.args.retries {
+        // An argument that cannot be copied for each attempt is the fault of this option.
+        Some(Keyed { key, value: 1.. }) => (quote!(flow_call_retryable), key.span()),
+        _ => (quote!(flow_call), Span::call_site()),
     };
+    let (make, end) = (at(span, quote!(#private::#make::<)), at(span, quote!(>)));
+    let arguments = at(span, quote!((#(#inputs.into_argument(),)*)));
     let (make, rest) = if signature.is_sound {
         let kind = Ident::new("Async", Span::call_site());
         (
-            quote!(#private::#make::<#name #ty_generics>((#(#inputs.into_argument(),)*))),
+            quote!(#make #name #ty_generics #end(#arguments)),
             parts.rest("flow", &kind, &flow_tokens(flow, &parts)),
         )
     } else {
@@ -64,20 +66,14 @@ pub(crate) fn flow(flow: &Flow) -> TokenStream {
 /// What `orch-core` has to know of a flow beside its name and generics.
 fn flow_tokens(flow: &Flow, parts: &Parts<'_>) -> TokenStream {
     let private = &parts.private;
-    let arguments = parts.signature.parameters.iter().filter_map(|parameter| {
-        let name = &parameter.name;
-        match &parameter.passing {
-            Passing::ByRef(ty) => Some(quote!(#name: ByRef #ty)),
-            Passing::ByValue(ty) => Some(quote!(#name: ByValue #ty)),
-            Passing::Context | Passing::Resource(_) | Passing::Unknown => None,
-        }
-    });
-    let returns = parts.returns();
+    let (inputs, args) = (&parts.inputs, parts.args());
+    let returns = parts.returns("settle_flow");
     let run = parts.run(&quote!(#private::BoxError));
     let definition = flow_definition(flow, parts);
     quote! {
-        (#(#arguments),*) -> #returns;
+        (#(#inputs),*) -> #returns;
         #run;
+        args #args;
         #definition
     }
 }

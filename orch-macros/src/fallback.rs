@@ -22,6 +22,8 @@ pub(crate) fn keep_function(
 ) -> TokenStream {
     let errors = errors.into_compile_errors();
     let item = match function {
+        // Not Rust, but in foreign functions: the compiler would add its own errors.
+        Some(function) if function.sig.variadic.is_some() => TokenStream::new(),
         Some(mut function) => {
             for argument in &mut function.sig.inputs {
                 if let FnArg::Typed(argument) = argument {

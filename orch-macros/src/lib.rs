@@ -16,7 +16,7 @@ mod tests;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{FlowArgs, TaskArgs};
+use crate::attr::{Attribute, FlowArgs, TaskArgs};
 use crate::errors::Errors;
 use crate::signature::Function;
 
@@ -51,7 +51,7 @@ pub fn test(
 fn task_impl(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = TaskArgs::parse(args, &mut errors);
-    let function = errors.take(syn::parse2::<Function>(item.clone()));
+    let function = errors.take(Function::read(Attribute::Task, item.clone()));
     let task = function.clone().and_then(|function| {
         validate::task(args, function, fingerprint::of(item.clone()), &mut errors)
     });
@@ -65,7 +65,7 @@ fn task_impl(args: TokenStream, item: TokenStream) -> TokenStream {
 fn flow_impl(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let args = FlowArgs::parse(args, &mut errors);
-    let function = errors.take(syn::parse2::<Function>(item.clone()));
+    let function = errors.take(Function::read(Attribute::Flow, item.clone()));
     let flow = function.clone().and_then(|function| {
         validate::flow(args, function, fingerprint::of(item.clone()), &mut errors)
     });
@@ -79,7 +79,7 @@ fn flow_impl(args: TokenStream, item: TokenStream) -> TokenStream {
 fn test_impl(args: TokenStream, item: TokenStream) -> TokenStream {
     let mut errors = Errors::default();
     let krate = attr::parse_test(args, &mut errors);
-    let function = errors.take(syn::parse2::<Function>(item.clone()));
+    let function = errors.take(Function::read(Attribute::Test, item.clone()));
     let test = function
         .clone()
         .and_then(|function| validate::test(krate, function, &mut errors));

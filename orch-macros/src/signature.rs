@@ -44,6 +44,26 @@ impl Parse for Function {
     }
 }
 
+impl Function {
+    /// Reads a function, or says that the item is none.
+    pub(crate) fn read(attribute: Attribute, item: TokenStream) -> syn::Result<Self> {
+        let error = match syn::parse2(item.clone()) {
+            Ok(function) => return Ok(function),
+            Err(error) => error,
+        };
+        let is_other = matches!(syn::parse2(item), Ok(other) if !matches!(other, syn::Item::Fn(_)));
+        if !is_other {
+            return Err(error);
+        }
+        let message = format!(
+            "`{}` makes something of a function, and this is none\n\
+             help: put it before a `fn`",
+            attribute.written()
+        );
+        Err(syn::Error::new(error.span(), message))
+    }
+}
+
 impl ToTokens for Function {
     fn to_tokens(&self, tokens: &mut TokenStream) {
         let Self {
@@ -101,6 +121,8 @@ pub(crate) struct Returns {
     pub(crate) is_written: bool,
     /// Whether it is called something with `Result`.
     pub(crate) is_result: bool,
+    /// The value and the error, as far as they are written: `Result<T, E>`, `io::Result<T>`.
+    pub(crate) parts: (Option<Type>, Option<Type>),
 }
 
 impl Parameter {
@@ -160,7 +182,7 @@ impl Signature {
             ));
             return None;
         }
-        check_qualifiers(kind, &function.sig, errors);
+        check_qualifiers(kind, &mut function.sig, errors);
         let mut reader = Reader {
             attribute,
             kind,
@@ -206,8 +228,9 @@ impl Signature {
     }
 }
 
-fn check_qualifiers(kind: &str, sig: &syn::Signature, errors: &mut Errors) {
-    if let Some(constness) = &sig.constness {
+/// Reports them and takes them off, so that `call` adds no second error.
+fn check_qualifiers(kind: &str, sig: &mut syn::Signature, errors: &mut Errors) {
+    if let Some(constness) = sig.constness.take() {
         errors.push(error(
             constness,
             format_args!("a {kind} runs on an engine, it cannot be `const`"),
@@ -220,8 +243,9 @@ fn check_qualifiers(kind: &str, sig: &syn::Signature, errors: &mut Errors) {
             format_args!("a {kind} is called by the engine, it cannot be `unsafe`"),
             "put an `unsafe` block into the body, and check there what it relies on",
         ));
+        sig.safety = Safety::Default;
     }
-    if let Some(abi) = &sig.abi {
+    if let Some(abi) = sig.abi.take() {
         errors.push(error(
             abi,
             format_args!("a {kind} cannot be `extern`"),
@@ -499,6 +523,7 @@ impl Reader<'_> {
                 ty: parse_quote!(()),
                 is_written: false,
                 is_result: false,
+                parts: (None, None),
             });
         };
         if let Type::Never(_) = peeled(ty) {
@@ -515,7 +540,7 @@ impl Reader<'_> {
                 self.wrong(error(
                     tokens,
                     format_args!("the result of a {kind} needs a type that can be named"),
-                    "return the type itself, or `Box<dyn Trait>`",
+                    "return the type itself, or `Box<dyn Trait + Send + Sync>`",
                 ));
                 return None;
             }
@@ -531,12 +556,14 @@ impl Reader<'_> {
                 return None;
             }
         }
-        let is_result = last_segment(peeled(ty))
-            .is_some_and(|segment| segment.ident.to_string().ends_with("Result"));
+        let segment = last_segment(ty);
+        let is_result =
+            segment.is_some_and(|segment| segment.ident.to_string().ends_with("Result"));
         Some(Returns {
             ty: (**ty).clone(),
             is_written: true,
             is_result,
+            parts: segment.map_or((None, None), result_parts),
         })
     }
 }
@@ -574,6 +601,20 @@ fn resource(segment: &PathSegment) -> Option<&Type> {
             }
         }
         _ => None,
+    }
+}
+
+/// The value and the error in `Result<..>`. Everybody's `Result<T>` has the value first.
+fn result_parts(segment: &PathSegment) -> (Option<Type>, Option<Type>) {
+    match &segment.arguments {
+        PathArguments::AngleBracketed(arguments) if segment.ident == "Result" => {
+            let mut types = arguments.args.iter().filter_map(|argument| match argument {
+                GenericArgument::Type(ty) => Some(ty.clone()),
+                _ => None,
+            });
+            (types.next(), types.next())
+        }
+        _ => (None, None),
     }
 }
 

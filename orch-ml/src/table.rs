@@ -252,7 +252,7 @@ impl Table {
     /// The first `n_rows` rows, or all if there are fewer.
     pub fn head(&self, n_rows: usize) -> Self {
         let n_rows = n_rows.min(self.n_rows);
-        self.take_ranges(Vec::from([0..n_rows]), n_rows)
+        self.take_ranges(std::iter::once(0..n_rows).collect(), n_rows)
     }
 
     /// The rows whose flag is true.

@@ -7,7 +7,7 @@
 //! | Work | Numbers | Classes |
 //! |---|---|---|
 //! | read, clean | [`load_csv`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
-//! | select | [`select_features`], [`select_all_but`] | [`select_classes`], [`select_classes_by_all_but`] |
+//! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
 //! | split | [`split`] | [`split_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
@@ -87,14 +87,14 @@ pub fn select_features(
 
 /// As [`select_features`], every column but the target being a feature.
 #[task]
-pub fn select_all_but(table: &Table, target: &str) -> Result<Dataset, MlError> {
+pub fn separate_target(table: &Table, target: &str) -> Result<Dataset, MlError> {
     crate::to_dataset(table, &all_but(table, target), target)
 }
 
 /// Takes features and a column of labels out of a table:
 /// [`to_classification_dataset`](crate::to_classification_dataset).
 #[task]
-pub fn select_classes(
+pub fn select_labelled(
     table: &Table,
     features: &[String],
     target: &str,
@@ -102,12 +102,9 @@ pub fn select_classes(
     crate::to_classification_dataset(table, features, target)
 }
 
-/// As [`select_classes`], every column but the target being a feature.
+/// As [`select_labelled`], every column but the target being a feature.
 #[task]
-pub fn select_classes_by_all_but(
-    table: &Table,
-    target: &str,
-) -> Result<ClassificationDataset, MlError> {
+pub fn separate_label(table: &Table, target: &str) -> Result<ClassificationDataset, MlError> {
     crate::to_classification_dataset(table, &all_but(table, target), target)
 }
 

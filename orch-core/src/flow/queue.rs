@@ -18,7 +18,11 @@ impl ReadyQueue {
     pub(super) fn push(&mut self, node: Arc<dyn AnyNode>) {
         match node.header().priority() {
             0 => self.normal.push_back(node),
-            priority => self.others.entry(Reverse(priority)).or_default().push_back(node),
+            priority => self
+                .others
+                .entry(Reverse(priority))
+                .or_default()
+                .push_back(node),
         }
     }
 

@@ -24,6 +24,16 @@ pub(super) struct Records {
     ended: Mutex<Ended>,
 }
 
+/// What recording a submission found out.
+pub(super) struct Submission {
+    /// The node's index.
+    pub(super) index: u32,
+    /// How many upstream nodes it has.
+    pub(super) n_upstream: u32,
+    /// Whether all of them have completed: then there is nothing to wait for, or to be skipped for.
+    pub(super) are_completed: bool,
+}
+
 #[derive(Default)]
 struct Submitted {
     count: u32,
@@ -76,10 +86,14 @@ const MAX_EDGE_INDEX: u32 = (1 << EDGE_KIND_SHIFT) - 1;
 
 impl Records {
     pub(super) fn new(limit: u32) -> Self {
-        Self { limit, submitted: Mutex::default(), ended: Mutex::default() }
+        Self {
+            limit,
+            submitted: Mutex::default(),
+            ended: Mutex::default(),
+        }
     }
 
-    /// Records a submission. Returns its index and how many upstream nodes it has.
+    /// Records a submission.
     pub(super) fn submit(
         &self,
         flow: &Arc<Flow>,
@@ -87,40 +101,63 @@ impl Records {
         inputs: &impl Arguments,
         after: &[Arc<dyn AnyNode>],
         now: u64,
-    ) -> (u32, u32) {
-        let is_item = spec.scope.as_ref().is_some_and(|scope| scope.items.is_some());
-        let mut n_upstream = after.len() as u32;
+    ) -> Submission {
+        let is_item = spec
+            .scope
+            .as_ref()
+            .is_some_and(|scope| scope.items.is_some());
+        let mut n_upstream = 0;
+        let mut are_completed = true;
+        let mut look = |upstream: &Header| {
+            n_upstream += 1;
+            are_completed &= upstream.state().is_success();
+        };
         let mut submitted = lock(&self.submitted);
         let index = submitted.count;
         submitted.count += 1;
         if is_item || submitted.rows.len() >= self.limit as usize {
             drop(submitted);
-            inputs.visit(&mut |_| n_upstream += 1);
-            return (index, n_upstream);
+            inputs.visit(&mut |upstream| look(upstream.header));
+            after.iter().for_each(|upstream| look(upstream.header()));
+            return Submission {
+                index,
+                n_upstream,
+                are_completed,
+            };
         }
         let mut edge = |upstream: &Header, kind: EdgeKind| {
             // An edge from another flow run has no row to point to.
             if Arc::ptr_eq(&upstream.flow, flow) && upstream.index <= MAX_EDGE_INDEX {
-                submitted.edges.push(upstream.index | (encode(kind) << EDGE_KIND_SHIFT));
+                submitted
+                    .edges
+                    .push(upstream.index | (encode(kind) << EDGE_KIND_SHIFT));
             }
         };
         inputs.visit(&mut |upstream| {
-            n_upstream += 1;
+            look(upstream.header);
             edge(upstream.header, upstream.edge);
         });
         for upstream in after {
+            look(upstream.header());
             edge(upstream.header(), EdgeKind::Order);
         }
         let row = SubmittedRow {
             definition: spec.definition,
             at: now,
             index,
-            parent: spec.scope.as_ref().map_or(NO_NODE, |scope| scope.node_index),
+            parent: spec
+                .scope
+                .as_ref()
+                .map_or(NO_NODE, |scope| scope.node_index),
             edges_end: submitted.edges.len() as u32,
             kind: spec.kind,
         };
         submitted.rows.push(row);
-        (index, n_upstream)
+        Submission {
+            index,
+            n_upstream,
+            are_completed,
+        }
     }
 
     /// Records an end; returns how many there are now.
@@ -152,7 +189,12 @@ impl Records {
                 error: detail.error.get().map(|error| error.to_report()),
                 failed_attempts: detail.failed_attempts().clone(),
                 last_started: header.last_started(),
-                tags: detail.options.tags.iter().map(|tag| tag.clone().into_owned()).collect(),
+                tags: detail
+                    .options
+                    .tags
+                    .iter()
+                    .map(|tag| tag.clone().into_owned())
+                    .collect(),
             };
             ended.details.insert(header.index, detail);
         }
@@ -187,7 +229,10 @@ impl Records {
         let mut edge_words = submitted.edges.iter();
         let mut task_runs = Vec::with_capacity(submitted.rows.len());
         for row in submitted.rows.iter() {
-            for edge in edge_words.by_ref().take((row.edges_end - edges_start) as usize) {
+            for edge in edge_words
+                .by_ref()
+                .take((row.edges_end - edges_start) as usize)
+            {
                 edges.push(EdgeReport {
                     from: edge & MAX_EDGE_INDEX,
                     to: row.index,
@@ -204,9 +249,16 @@ impl Records {
                 Some(end) => end.state,
                 None => live(row.index).unwrap_or(State::Pending),
             };
-            let mut tags: Vec<String> =
-                definition.tags.iter().map(|tag| (*tag).to_owned()).collect();
-            tags.extend(detail.into_iter().flat_map(|detail| detail.tags.iter().cloned()));
+            let mut tags: Vec<String> = definition
+                .tags
+                .iter()
+                .map(|tag| (*tag).to_owned())
+                .collect();
+            tags.extend(
+                detail
+                    .into_iter()
+                    .flat_map(|detail| detail.tags.iter().cloned()),
+            );
             task_runs.push(TaskRunReport {
                 index: row.index,
                 name: name.unwrap_or_else(|| definition.name.to_owned()),
@@ -236,7 +288,10 @@ impl Records {
                 } else {
                     format!("{}:{}", definition.file, definition.line)
                 },
-                items: ended.items.get(&row.index).map(|items| items.report(definition.name)),
+                items: ended
+                    .items
+                    .get(&row.index)
+                    .map(|items| items.report(definition.name)),
                 logs: Vec::new(),
             });
         }
@@ -266,7 +321,10 @@ const CHUNK: usize = 512;
 
 impl<T> Default for Chunks<T> {
     fn default() -> Self {
-        Self { chunks: Vec::new(), len: 0 }
+        Self {
+            chunks: Vec::new(),
+            len: 0,
+        }
     }
 }
 

@@ -46,7 +46,11 @@ pub(crate) async fn run<T: Send + 'static>(
     deliver: impl FnOnce(Result<T, FlowError>) + Send,
 ) {
     // Dropped with the runtime, it ends the flow run as crashed.
-    let mut guard = CrashGuard { flow: Arc::clone(&flow), deliver: Some(deliver), result: PhantomData };
+    let mut guard = CrashGuard {
+        flow: Arc::clone(&flow),
+        deliver: Some(deliver),
+        result: PhantomData,
+    };
     let span = tracing::info_span!(
         target: "orch",
         "flow_run",
@@ -55,7 +59,8 @@ pub(crate) async fn run<T: Send + 'static>(
         id = %flow.id,
     );
     logs::enter_flow(&flow, &span);
-    flow.change(StateChange::Start).expect("a flow run starts once");
+    flow.change(StateChange::Start)
+        .expect("a flow run starts once");
     flow.emit(EventKind::FlowRunStarted {
         flow: flow.definition.name,
         name: flow.name.clone(),
@@ -91,7 +96,10 @@ async fn run_body<T>(
         body.poll_unpin(cx)
     });
     tokio::pin!(polled);
-    let mut timeout = flow.definition.timeout.map(|after| Box::pin(tokio::time::sleep(after)));
+    let mut timeout = flow
+        .definition
+        .timeout
+        .map(|after| Box::pin(tokio::time::sleep(after)));
     let mut has_timed_out = false;
     let mut grace = None;
     loop {
@@ -123,7 +131,9 @@ async fn run_body<T>(
             }
             Stop::Abort => {
                 return Err(if has_timed_out {
-                    FlowErrorKind::TimedOut { after: flow.definition.timeout.unwrap_or_default() }
+                    FlowErrorKind::TimedOut {
+                        after: flow.definition.timeout.unwrap_or_default(),
+                    }
                 } else {
                     let reason = flow.stop_reason().unwrap_or(CancelReason::FlowRun);
                     FlowErrorKind::Cancelled { reason }
@@ -183,7 +193,9 @@ fn final_result<T>(flow: &Flow, result: Result<T, FlowErrorKind>) -> Result<T, F
         }
         result if unobserved.is_empty() => result,
         Err(panic @ FlowErrorKind::Panicked { .. }) => Err(panic),
-        _ => Err(FlowErrorKind::Unobserved { failures: unobserved }),
+        _ => Err(FlowErrorKind::Unobserved {
+            failures: unobserved,
+        }),
     }
 }
 
@@ -194,7 +206,9 @@ fn is_consequence(error: &(dyn std::error::Error + 'static)) -> bool {
         if let Some(error) = error.downcast_ref::<crate::error::TaskError>() {
             return matches!(
                 error.root().kind(),
-                TaskErrorKind::Cancelled { reason: CancelReason::Failure }
+                TaskErrorKind::Cancelled {
+                    reason: CancelReason::Failure
+                }
             );
         }
         next = error.source();
@@ -205,7 +219,9 @@ fn is_consequence(error: &(dyn std::error::Error + 'static)) -> bool {
 /// Runs what `finally` registered, the last first, one after the other.
 async fn run_cleanups(flow: &Arc<Flow>, span: &tracing::Span) {
     loop {
-        let Some(cleanup) = lock(&flow.finally).pop() else { return };
+        let Some(cleanup) = lock(&flow.finally).pop() else {
+            return;
+        };
         let mut spec = NodeSpec::new(&FINALLY, NodeKind::Finally);
         spec.scope = Some(Arc::new(Scope::of_cleanups(flow.seed)));
         spec.detail = Some(crate::detail::Detail::named(cleanup.name));
@@ -213,8 +229,12 @@ async fn run_cleanups(flow: &Arc<Flow>, span: &tracing::Span) {
         let inputs = Made {
             visit: Box::new(|_| {}),
             make: Box::new(move || {
-                async move { make().await.map_err(|error| Failure::new(TaskErrorKind::Failed(error))) }
-                    .boxed()
+                async move {
+                    make()
+                        .await
+                        .map_err(|error| Failure::new(TaskErrorKind::Failed(error)))
+                }
+                .boxed()
             }),
         };
         let node = {
@@ -241,7 +261,9 @@ struct CrashGuard<T, D: FnOnce(Result<T, FlowError>)> {
 
 impl<T, D: FnOnce(Result<T, FlowError>)> CrashGuard<T, D> {
     fn end(&mut self, result: Result<T, FlowErrorKind>) {
-        let Some(deliver) = self.deliver.take() else { return };
+        let Some(deliver) = self.deliver.take() else {
+            return;
+        };
         end(&self.flow, result, deliver);
     }
 }
@@ -353,8 +375,9 @@ impl Flow {
             .iter()
             .map(|(index, parked)| (*index, parked.node.header().state()))
             .collect();
-        let (mut task_runs, edges, unrecorded) =
-            self.records.report(&|index| parked.get(&index).copied(), &|_| false);
+        let (mut task_runs, edges, unrecorded) = self
+            .records
+            .report(&|index| parked.get(&index).copied(), &|_| false);
         let mut by_index: std::collections::HashMap<u32, Vec<LogReport>> = Default::default();
         let mut own = Vec::new();
         let (logs, logs_dropped) = self.logs.snapshot();

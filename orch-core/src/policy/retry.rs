@@ -63,17 +63,26 @@ impl Backoff {
 
     /// The same wait before each attempt, in nanoseconds.
     pub const fn fixed(nanos: u64) -> Self {
-        Self { delays: Delays::Fixed(nanos), jitter: 0.0 }
+        Self {
+            delays: Delays::Fixed(nanos),
+            jitter: 0.0,
+        }
     }
 
     /// The waits one by one, in nanoseconds; the last one is used from then on.
     pub const fn list(nanos: &'static [u64]) -> Self {
-        Self { delays: Delays::List(nanos), jitter: 0.0 }
+        Self {
+            delays: Delays::List(nanos),
+            jitter: 0.0,
+        }
     }
 
     /// `base` at first, `factor` times longer each time, never longer than `cap`; nanoseconds.
     pub const fn exponential(base: u64, cap: u64, factor: f64) -> Self {
-        Self { delays: Delays::Exponential { base, cap, factor }, jitter: 0.0 }
+        Self {
+            delays: Delays::Exponential { base, cap, factor },
+            jitter: 0.0,
+        }
     }
 
     /// Adds up to this share of each delay at random, seeded by the flow run, so that many task
@@ -97,7 +106,11 @@ impl Backoff {
                 let nth = i32::try_from(nth).unwrap_or(i32::MAX);
                 let grown = base as f64 * factor.powi(nth);
                 // The comparison also catches an infinite product.
-                if grown < cap as f64 { grown as u64 } else { cap }
+                if grown < cap as f64 {
+                    grown as u64
+                } else {
+                    cap
+                }
             }
         };
         let extra = nanos as f64 * self.jitter * random;

@@ -16,6 +16,9 @@ const MAX_ROWS: usize = 20;
 /// The most flow runs among them that have a line.
 const MAX_FLOW_ROWS: usize = 5;
 
+/// The most lines that stay about items of maps, per flow run: a map may have a million of them.
+const MAX_ITEM_LINES: u32 = 20;
+
 /// The longest name of a flow run in a line of a terminal, in columns.
 const MAX_FLOW_NAME: usize = 40;
 
@@ -48,6 +51,8 @@ struct FlowEntry {
     task_runs: HashMap<u32, TaskEntry>,
     /// How many task runs are in each state.
     counts: [u64; State::ALL.len()],
+    /// Lines that stay about items of its maps.
+    item_lines: u32,
 }
 
 /// A task run that has not ended.
@@ -84,7 +89,8 @@ impl Board {
             Received::Event(event) => self.note(event, now),
             Received::Missed(n) => {
                 self.has_missed_some = true;
-                self.lines.push(Line::Note(format!("{} missed", human::counted(n, "event"))));
+                self.lines
+                    .push(Line::Note(format!("{} missed", human::counted(n, "event"))));
             }
         }
     }
@@ -128,7 +134,9 @@ impl Board {
             EventKind::FlowRunStarted { name, caller, .. } => {
                 self.start_flow(flow_run, name, caller, before(now, at));
             }
-            EventKind::FlowRunEnded { name, state, error, .. } => {
+            EventKind::FlowRunEnded {
+                name, state, error, ..
+            } => {
                 let flow = self.remove_flow(flow_run);
                 if let Some(flow) = &flow
                     && flow.outermost != flow_run
@@ -143,7 +151,12 @@ impl Board {
                 }
                 details.extend(error.as_ref().map(line::reason_of_flow));
                 let name = format!("flow {}", human::clean(&name));
-                self.lines.push(Line::State { state, name, time: flow.map(|_| at), details });
+                self.lines.push(Line::State {
+                    state,
+                    name,
+                    time: flow.map(|_| at),
+                    details,
+                });
             }
             EventKind::TaskRunSubmitted { task_run, .. } => {
                 self.task_run(flow_run, &task_run, before(now, at));
@@ -159,6 +172,7 @@ impl Board {
             }
             EventKind::TaskRunStarted { task_run, attempt } => {
                 let entry = self.task_run(flow_run, &task_run, before(now, at));
+                entry.name = Arc::clone(&task_run.name);
                 if entry.attempt == 0 {
                     // What it waited before does not count any more.
                     entry.since = Some(at);
@@ -168,29 +182,50 @@ impl Board {
                 self.set_state(flow_run, task_run.index, State::Running);
                 self.say_start(flow_run, &task_run, State::Running, attempt_text(attempt));
             }
-            EventKind::AttemptFailed { task_run, attempt, error, retry_in } => {
+            EventKind::AttemptFailed {
+                task_run,
+                attempt,
+                error,
+                retry_in,
+            } => {
                 let next = if retry_in.is_zero() {
                     "next at once".to_owned()
                 } else {
                     format!("next in {}", human::duration(retry_in))
                 };
                 let what = format!("attempt {attempt}: {}", line::cut(error));
-                // Items of a map fail too, and have no line of their own.
                 if let Some(entry) = self.known(flow_run, &task_run) {
                     entry.note = Some(format!("attempt {attempt} failed, {next}"));
                     self.set_state(flow_run, task_run.index, State::AwaitingRetry);
+                } else if !self.has_room_for_item(flow_run) {
+                    return;
                 }
-                self.say(flow_run, &task_run, State::AwaitingRetry, None, vec![what, next]);
+                self.say(
+                    flow_run,
+                    &task_run,
+                    State::AwaitingRetry,
+                    None,
+                    vec![what, next],
+                );
             }
             EventKind::TaskRunCancelling { task_run } => {
                 self.set_state(flow_run, task_run.index, State::Cancelling);
             }
-            EventKind::MapProgressed { task_run, completed, failed } => {
+            EventKind::MapProgressed {
+                task_run,
+                completed,
+                failed,
+            } => {
                 if let Some(entry) = self.known(flow_run, &task_run) {
                     entry.items = Some((completed, failed));
                 }
             }
-            EventKind::TaskRunEnded { task_run, state, run_time, error } => {
+            EventKind::TaskRunEnded {
+                task_run,
+                state,
+                run_time,
+                error,
+            } => {
                 let mut details = Vec::new();
                 if let Some(entry) = self.remove_task_run(flow_run, task_run.index) {
                     if entry.attempt > 1 {
@@ -203,6 +238,8 @@ impl Board {
                     if let Some(flow) = self.flows.get_mut(&flow_run) {
                         flow.counts[state as usize] += 1;
                     }
+                } else if !self.has_room_for_item(flow_run) {
+                    return;
                 }
                 details.extend(error.as_ref().map(line::reason_of_task));
                 self.say(flow_run, &task_run, state, run_time, details);
@@ -227,9 +264,10 @@ impl Board {
             Some((flow, flow.task_runs.get(&index)?))
         });
         let (outermost, path) = match caller {
-            Some((flow, task_run)) => {
-                (flow.outermost, format!("{}{}/", flow.path, human::clean(&task_run.name)))
-            }
+            Some((flow, task_run)) => (
+                flow.outermost,
+                format!("{}{}/", flow.path, human::clean(&task_run.name)),
+            ),
             None => (id, String::new()),
         };
         if outermost == id {
@@ -237,7 +275,12 @@ impl Board {
             if self.says_starts {
                 let name = format!("flow {}", human::clean(&name));
                 let (state, details) = (State::Running, Vec::new());
-                self.lines.push(Line::State { state, name, time: None, details });
+                self.lines.push(Line::State {
+                    state,
+                    name,
+                    time: None,
+                    details,
+                });
             }
         }
         let number = self.number();
@@ -249,7 +292,11 @@ impl Board {
 
     fn remove_flow(&mut self, id: FlowRunId) -> Option<FlowEntry> {
         let flow = self.flows.remove(&id)?;
-        for number in flow.task_runs.values().filter_map(|task_run| task_run.number) {
+        for number in flow
+            .task_runs
+            .values()
+            .filter_map(|task_run| task_run.number)
+        {
             self.active.remove(&number);
         }
         if flow.name.is_some() && flow.outermost == id {
@@ -268,12 +315,20 @@ impl Board {
     }
 
     /// Returns what is known of a task run, which is new if nothing is.
-    fn task_run(&mut self, flow: FlowRunId, task_run: &TaskRunRef, epoch: Instant) -> &mut TaskEntry {
+    fn task_run(
+        &mut self,
+        flow: FlowRunId,
+        task_run: &TaskRunRef,
+        epoch: Instant,
+    ) -> &mut TaskEntry {
         if !self.flows.contains_key(&flow) {
             let number = self.number();
             self.flows.insert(flow, FlowEntry::new(flow, epoch, number));
         }
-        let flow = self.flows.get_mut(&flow).expect("it was just made sure that it is there");
+        let flow = self
+            .flows
+            .get_mut(&flow)
+            .expect("it was just made sure that it is there");
         flow.task_runs.entry(task_run.index).or_insert_with(|| {
             flow.counts[State::Pending as usize] += 1;
             TaskEntry {
@@ -289,7 +344,29 @@ impl Board {
     }
 
     fn known(&mut self, flow: FlowRunId, task_run: &TaskRunRef) -> Option<&mut TaskEntry> {
-        self.flows.get_mut(&flow)?.task_runs.get_mut(&task_run.index)
+        let entry = self
+            .flows
+            .get_mut(&flow)?
+            .task_runs
+            .get_mut(&task_run.index)?;
+        // A name that shows inputs is known once they are.
+        entry.name = Arc::clone(&task_run.name);
+        Some(entry)
+    }
+
+    /// Whether there is still to be a line about an item of a map: a task run of which nothing was
+    /// heard before it failed.
+    fn has_room_for_item(&mut self, flow: FlowRunId) -> bool {
+        let Some(flow) = self.flows.get_mut(&flow) else {
+            return true;
+        };
+        flow.item_lines = flow.item_lines.saturating_add(1);
+        if flow.item_lines == MAX_ITEM_LINES + 1 {
+            let name = human::clean(flow.name.as_deref().unwrap_or_default());
+            let text = format!("further failed items of flow {name} are only counted");
+            self.lines.push(Line::Note(text));
+        }
+        flow.item_lines <= MAX_ITEM_LINES
     }
 
     fn remove_task_run(&mut self, flow: FlowRunId, index: u32) -> Option<TaskEntry> {
@@ -304,8 +381,12 @@ impl Board {
 
     /// Moves a task run, if it is known, to a state in which it has a line.
     fn set_state(&mut self, id: FlowRunId, index: u32, state: State) {
-        let Some(flow) = self.flows.get_mut(&id) else { return };
-        let Some(entry) = flow.task_runs.get_mut(&index) else { return };
+        let Some(flow) = self.flows.get_mut(&id) else {
+            return;
+        };
+        let Some(entry) = flow.task_runs.get_mut(&index) else {
+            return;
+        };
         flow.counts[entry.state as usize] -= 1;
         flow.counts[state as usize] += 1;
         entry.state = state;
@@ -321,7 +402,13 @@ impl Board {
         self.next_number - 1
     }
 
-    fn say_start(&mut self, flow: FlowRunId, task_run: &TaskRunRef, state: State, details: Vec<String>) {
+    fn say_start(
+        &mut self,
+        flow: FlowRunId,
+        task_run: &TaskRunRef,
+        state: State,
+        details: Vec<String>,
+    ) {
         if self.says_starts {
             self.say(flow, task_run, state, None, details);
         }
@@ -336,14 +423,24 @@ impl Board {
         details: Vec<String>,
     ) {
         let name = self.full_name(flow, &task_run.name);
-        self.lines.push(Line::State { state, name, time, details });
+        self.lines.push(Line::State {
+            state,
+            name,
+            time,
+            details,
+        });
     }
 
     /// The name of a task run, with as much before it as tells it from others.
     fn full_name(&self, flow: FlowRunId, name: &str) -> String {
         let name = human::clean(name);
-        let Some(flow) = self.flows.get(&flow) else { return name };
-        let outermost = self.flows.get(&flow.outermost).filter(|_| self.n_outermost > 1);
+        let Some(flow) = self.flows.get(&flow) else {
+            return name;
+        };
+        let outermost = self
+            .flows
+            .get(&flow.outermost)
+            .filter(|_| self.n_outermost > 1);
         match outermost.and_then(|flow| flow.name.as_ref()) {
             Some(outermost) => format!("{}/{}{name}", human::clean(outermost), flow.path),
             None => format!("{}{name}", flow.path),
@@ -358,28 +455,46 @@ impl Board {
             .filter(|(id, flow)| flow.name.is_some() && flow.outermost == **id)
             .collect();
         flows.sort_unstable_by_key(|(_, flow)| flow.number);
-        let mut rows: Vec<Line> =
-            flows.iter().take(MAX_FLOW_ROWS).map(|(id, flow)| self.flow_row(**id, flow, now)).collect();
+        let mut rows: Vec<Line> = flows
+            .iter()
+            .take(MAX_FLOW_ROWS)
+            .map(|(id, flow)| self.flow_row(**id, flow, now))
+            .collect();
         let n_more = flows.len() - rows.len();
         if n_more > 0 {
-            rows.push(Line::Note(format!("… and {}", human::counted(n_more as u64, "more flow run"))));
+            rows.push(Line::Note(format!(
+                "… and {}",
+                human::counted(n_more as u64, "more flow run")
+            )));
         }
         let room = MAX_ROWS - rows.len();
         // The line that counts the others needs a place, too.
-        let n_shown = if self.active.len() > room { room - 1 } else { self.active.len() };
+        let n_shown = if self.active.len() > room {
+            room - 1
+        } else {
+            self.active.len()
+        };
         for (flow_run, index) in self.active.values().take(n_shown) {
             rows.extend(self.task_row(*flow_run, *index, now));
         }
         let n_more = self.active.len() - n_shown;
         if n_more > 0 {
-            rows.push(Line::Note(format!("… and {}", human::counted(n_more as u64, "more task run"))));
+            rows.push(Line::Note(format!(
+                "… and {}",
+                human::counted(n_more as u64, "more task run")
+            )));
         }
         rows
     }
 
     fn flow_row(&self, id: FlowRunId, flow: &FlowEntry, now: Instant) -> Line {
         let mut counts = flow.counts;
-        for other in self.flows.iter().filter(|(other, _)| **other != id).map(|(_, flow)| flow) {
+        for other in self
+            .flows
+            .iter()
+            .filter(|(other, _)| **other != id)
+            .map(|(_, flow)| flow)
+        {
             if other.outermost == id {
                 for (count, other) in counts.iter_mut().zip(other.counts) {
                     *count += other;
@@ -424,6 +539,7 @@ impl FlowEntry {
             number,
             task_runs: HashMap::new(),
             counts: [0; State::ALL.len()],
+            item_lines: 0,
         }
     }
 }
@@ -435,7 +551,11 @@ fn before(now: Instant, at: Duration) -> Instant {
 }
 
 fn attempt_text(attempt: u32) -> Vec<String> {
-    if attempt > 1 { vec![format!("attempt {attempt}")] } else { Vec::new() }
+    if attempt > 1 {
+        vec![format!("attempt {attempt}")]
+    } else {
+        Vec::new()
+    }
 }
 
 fn items_text(items: Option<(u64, u64)>) -> Option<String> {

@@ -1,5 +1,6 @@
 //! One line of the display, as plain text and for a terminal.
 
+use std::error::Error;
 use std::time::Duration;
 
 use crate::error::{FlowError, FlowErrorKind, TaskError, TaskErrorKind};
@@ -38,7 +39,12 @@ impl Line {
     pub(super) fn plain(&self) -> String {
         match self {
             Line::Note(text) => format!("! {text}"),
-            Line::State { state, name, time, details } => {
+            Line::State {
+                state,
+                name,
+                time,
+                details,
+            } => {
                 let mut text = format!("{} {state}  {name}", state.mark());
                 let time = time.map(human::duration);
                 for field in time.iter().chain(details) {
@@ -54,7 +60,12 @@ impl Line {
     pub(super) fn columns(&self, has_colour: bool) -> String {
         match self {
             Line::Note(text) => text.clone(),
-            Line::State { state, name, time, details } => {
+            Line::State {
+                state,
+                name,
+                time,
+                details,
+            } => {
                 // Some terminals show this mark in two columns; what follows stays in line.
                 let mark = human::pad(&state.mark().to_string(), 2);
                 let word = human::pad(state.word(), WORD_COLUMNS);
@@ -105,9 +116,17 @@ pub(super) fn reason_of_task(error: &TaskError) -> String {
         TaskErrorKind::Skipped { upstream } => {
             format!("because `{}` did not complete", upstream.task_run())
         }
-        TaskErrorKind::MapFailed { failed, ended, tolerance, first } => {
+        TaskErrorKind::MapFailed {
+            failed,
+            ended,
+            tolerance,
+            first,
+        } => {
             let (failed, first) = (human::count(*failed), reason_of_task(first));
-            format!("{failed} of {} items failed, {tolerance}: {first}", human::count(*ended))
+            format!(
+                "{failed} of {} items failed, {tolerance}: {first}",
+                human::count(*ended)
+            )
         }
         TaskErrorKind::Invalid { message } => message.clone(),
         _ => error.to_string(),
@@ -131,21 +150,29 @@ pub(super) fn reason_of_flow(error: &FlowError) -> String {
     })
 }
 
-fn with_causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut last = text.clone();
-    let mut next = error.source();
-    while let Some(cause) = next {
-        let cause_text = cause.to_string();
+/// Writes an error and its causes. Those of runs are told shortly: they have lines of their own.
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let mut texts: Vec<String> = Vec::new();
+    let mut next = Some(error);
+    while let Some(error) = next {
+        let (text, is_last) = if let Some(error) = error.downcast_ref::<TaskError>() {
+            let root = error.root();
+            (
+                format!("`{}`: {}", root.task_run(), reason_of_task(root)),
+                true,
+            )
+        } else if let Some(error) = error.downcast_ref::<FlowError>() {
+            (reason_of_flow(error), true)
+        } else {
+            (error.to_string(), false)
+        };
         // Transparent wrappers say the same twice.
-        if cause_text != last {
-            text.push_str(": ");
-            text.push_str(&cause_text);
-            last = cause_text;
+        if texts.last() != Some(&text) {
+            texts.push(text);
         }
-        next = cause.source();
+        next = error.source().filter(|_| !is_last);
     }
-    text
+    texts.join(": ")
 }
 
 /// Makes an error text fit for one line.

@@ -54,7 +54,11 @@ impl Screen {
 
     /// The shortest time between two drawings.
     pub(super) fn frame(&self) -> Duration {
-        if self.is_live() { FRAME } else { Duration::ZERO }
+        if self.is_live() {
+            FRAME
+        } else {
+            Duration::ZERO
+        }
     }
 
     /// Prints lines that stay.
@@ -119,8 +123,10 @@ impl Screen {
 
 impl Live {
     fn print(&self, lines: &[Line]) {
-        let lines: Vec<String> =
-            lines.iter().map(|line| exact(&line.columns(self.has_colour))).collect();
+        let lines: Vec<String> = lines
+            .iter()
+            .map(|line| exact(&line.columns(self.has_colour)))
+            .collect();
         let _ = self.multi.println(lines.join("\n"));
     }
 
@@ -136,7 +142,8 @@ impl Live {
             if n == rows.len() {
                 let row = ProgressBar::no_length().with_style(
                     // Cut at the terminal's width.
-                    ProgressStyle::with_template("{wide_msg}").expect("the template is well formed"),
+                    ProgressStyle::with_template("{wide_msg}")
+                        .expect("the template is well formed"),
                 );
                 rows.push(self.multi.add(row));
             }
@@ -152,7 +159,11 @@ fn exact(text: &str) -> String {
     const NO_COLUMN: char = '\u{200b}';
     let mut exact = String::with_capacity(text.len());
     for c in text.chars() {
-        let columns = if c == '\u{1b}' { 1 } else { human::width(c.encode_utf8(&mut [0; 4])) };
+        let columns = if c == '\u{1b}' {
+            1
+        } else {
+            human::width(c.encode_utf8(&mut [0; 4]))
+        };
         match columns {
             0 => {}
             1 => exact.push(c),
@@ -165,7 +176,9 @@ fn exact(text: &str) -> String {
 fn write_all(writer: &Mutex<Box<dyn Write + Send>>, text: &str) {
     let mut writer = lock(writer);
     // Nobody is there to be told, and flow runs go on without a display.
-    let _ = writer.write_all(text.as_bytes()).and_then(|()| writer.flush());
+    let _ = writer
+        .write_all(text.as_bytes())
+        .and_then(|()| writer.flush());
 }
 
 fn lock<T: ?Sized>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -185,7 +198,12 @@ mod tests {
     #[test]
     fn a_text_has_as_many_characters_as_columns() {
         assert_eq!(exact("fit [31m"), "fit [31m");
-        for text in ["日本語.csv", "e\u{301}te\u{301}", "⚡ cached", "\u{1b}[32m✓\u{1b}[0m"] {
+        for text in [
+            "日本語.csv",
+            "e\u{301}te\u{301}",
+            "⚡ cached",
+            "\u{1b}[32m✓\u{1b}[0m",
+        ] {
             let columns = human::width(text);
             assert_eq!(exact(text).chars().count(), columns, "{text}");
         }

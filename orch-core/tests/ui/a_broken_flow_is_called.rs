@@ -1,7 +1,7 @@
 use orch_core::prelude::*;
 
-#[flow(grace = "0s")]
-fn inner(name: &mut String) -> Result<usize, TaskError> {
+#[flow]
+async fn inner(name: &mut String) -> Result<usize, TaskError> {
     Ok(name.len())
 }
 

@@ -1,6 +1,6 @@
 use orch_core::prelude::*;
 
-#[task(inline)]
+#[task]
 async fn fetch(url: &mut String) -> String {
     url.clone()
 }
@@ -9,7 +9,7 @@ async fn fetch(url: &mut String) -> String {
 async fn run() -> Result<usize, TaskError> {
     let page: TaskRun<String> = fetch("a");
     let again = fetch::with().retries(2).name("again").submit(&page);
-    let _ = fetch::stub(|_| String::new());
+    let _ = fetch::stub(|_: &mut String| String::new());
     Ok(page.await?.len() + again.await?.len())
 }
 

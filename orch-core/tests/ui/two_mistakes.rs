@@ -1,6 +1,6 @@
 use orch_core::prelude::*;
 
-#[task(retires = 3, timeout = "5")]
+#[task(retires = 3)]
 async fn fetch(url: &mut String) -> String {
     url.clone()
 }

@@ -1,3 +1,5 @@
+//! Plain flows: what runs, what it gives, what the report says.
+
 use orch_core::prelude::*;
 use orch_core::testing::TestEngine;
 
@@ -8,7 +10,11 @@ async fn double(x: u64) -> u64 {
 
 #[task]
 fn add(a: &u64, b: u64) -> Result<u64, String> {
-    if b == 13 { Err("unlucky".into()) } else { Ok(a + b) }
+    if b == 13 {
+        Err("unlucky".into())
+    } else {
+        Ok(a + b)
+    }
 }
 
 #[task(inline)]
@@ -35,7 +41,6 @@ async fn a_flow_adds_up() {
     run.assert_ran("double", 2);
     run.assert_edge("double", "add");
     run.assert_edge("pair", "add");
-    println!("{}", run.report.task_table());
 }
 
 #[orch_core::test]
@@ -49,7 +54,13 @@ async fn unlucky() -> anyhow::Result<u64> {
 }
 
 #[orch_core::test]
-async fn a_failure_is_the_flows() {
-    let error = unlucky().await.unwrap_err();
-    println!("{error}\n{error:?}");
+async fn a_failed_task_fails_the_flow_with_its_whole_chain() {
+    let error = anyhow::Error::new(unlucky().await.unwrap_err());
+    let chain: Vec<String> = error.chain().map(ToString::to_string).collect();
+    assert!(chain[0].starts_with("flow run `unlucky-"), "{chain:?}");
+    assert!(
+        chain[1].starts_with("task run `add` of flow run `unlucky-"),
+        "{chain:?}"
+    );
+    assert_eq!(chain[2], "unlucky");
 }
