@@ -204,6 +204,9 @@ async fn layered_by_hand(graph: Arc<Layers>) -> u64 {
         })
 }
 
+/// A flow over `n` task runs that adds something up.
+type FlowOfN = fn(u64) -> FlowCall<u64>;
+
 fn main() -> anyhow::Result<()> {
     let args = Args::parse();
     if let Some(case) = &args.memory {
@@ -214,7 +217,7 @@ fn main() -> anyhow::Result<()> {
 
     let n = results.size(10_000, 100);
     let engine = Engine::new();
-    let ours = |flow: fn(u64) -> FlowCall<u64>, n: u64, expected: u64| {
+    let ours = |flow: FlowOfN, n: u64, expected: u64| {
         let (runtime, engine) = (&runtime, &engine);
         move || {
             let engine = engine.clone();
@@ -232,25 +235,19 @@ fn main() -> anyhow::Result<()> {
             assert_eq!(x, n);
         })
     };
-    results.compare(
-        "chain, async",
-        n,
-        "<= 0.8",
-        ours(|n| chain(n), n, n),
-        spawn_chain,
-    );
+    results.compare("chain, async", n, "<= 0.8", ours(chain, n, n), spawn_chain);
     results.compare(
         "chain, inline",
         n,
         "<= 0.6",
-        ours(|n| chain_inline(n), n, n),
+        ours(chain_inline, n, n),
         spawn_chain,
     );
     results.compare(
         "chain, pending bodies",
         n,
         "",
-        ours(|n| chain_pending(n), n, n),
+        ours(chain_pending, n, n),
         || {
             timed(&runtime, async move {
                 let mut x = 0;
@@ -283,21 +280,21 @@ fn main() -> anyhow::Result<()> {
         "fan-out and sum, async",
         n,
         "<= 1.0",
-        ours(|n| fan_out(n), n, total),
+        ours(fan_out, n, total),
         spawn_fan_out,
     );
     results.compare(
         "fan-out and sum, inline",
         n,
         "",
-        ours(|n| fan_out_inline(n), n, total),
+        ours(fan_out_inline, n, total),
         spawn_fan_out,
     );
     results.compare(
         "fan-out and sum, pending bodies",
         n,
         "",
-        ours(|n| fan_out_pending(n), n, total),
+        ours(fan_out_pending, n, total),
         || {
             timed(&runtime, async move {
                 let all: Vec<_> = (0..n)
@@ -350,7 +347,7 @@ fn main() -> anyhow::Result<()> {
         "map and fold",
         n,
         "<= 2 us each",
-        ours(|n| map_of(n), n, total),
+        ours(map_of, n, total),
         || {
             timed(&runtime, async move {
                 let mut items = futures_util::stream::iter(0..n)
@@ -424,10 +421,8 @@ fn uneven_chains(results: &mut Results, runtime: &Runtime, engine: &Engine) {
 /// Ten times the task runs against the time of one.
 fn growth(results: &mut Results, runtime: &Runtime, engine: &Engine) {
     let small = results.size(10_000, 100);
-    let cases: [(&str, fn(u64) -> FlowCall<u64>); 2] = [
-        ("growth, fan-in", |n| fan_out(n)),
-        ("growth, chain", |n| chain(n)),
-    ];
+    let cases: [(&str, fn(u64) -> FlowCall<u64>); 2] =
+        [("growth, fan-in", fan_out), ("growth, chain", chain)];
     for (case, flow) in cases {
         if !results.wants(case) {
             continue;

@@ -23,6 +23,8 @@ use tokio::runtime::Runtime;
 const DAGX: &str = "runs layer by layer";
 const DAGX_FAN_IN: &str = "8 inputs at most: summed after the run";
 const DAGRS: &str = "";
+const DAGRS_FAN_IN: &str = "inputs received one by one";
+const DAGRS_LAYERED: &str = "an output used twice is received once";
 const ASYNC_DAG: &str = "one thread";
 const ASYNC_DAG_FAN_IN: &str = "one thread; 12 inputs at most: summed after the run";
 
@@ -58,7 +60,7 @@ fn main() -> anyhow::Result<()> {
             assert_eq!(with_dagx::fan_out(n).await, total)
         })
     });
-    results.compare("fan-out and sum / dagrs", n, DAGRS, ours, || {
+    results.compare("fan-out and sum / dagrs", n, DAGRS_FAN_IN, ours, || {
         timed(&runtime, async move {
             assert_eq!(with_dagrs::fan_out(n).await, total)
         })
@@ -91,7 +93,7 @@ fn main() -> anyhow::Result<()> {
             assert_eq!(with_dagx::layered(&graph).await, total)
         })
     });
-    results.compare("layered / dagrs", n, DAGRS, ours, || {
+    results.compare("layered / dagrs", n, DAGRS_LAYERED, ours, || {
         let graph = Arc::clone(&graph);
         timed(&runtime, async move {
             assert_eq!(with_dagrs::layered(&graph).await, total)

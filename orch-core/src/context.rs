@@ -19,7 +19,7 @@ use tokio_util::sync::CancellationToken;
 use crate::error::{BoxError, TaskError, TaskErrorKind};
 use crate::flow::{Finally, Flow, stop_of};
 use crate::id::FlowRunId;
-use crate::node::{AnyNode, Header};
+use crate::node::{AnyNode, Header, NodeRef};
 use crate::scope::Scope;
 use crate::stop::Stop;
 
@@ -134,7 +134,7 @@ pub(crate) fn within_call<R>(
 }
 
 struct RestoreNode {
-    before: Option<(Option<Arc<dyn AnyNode>>, Option<Arc<Scope>>)>,
+    before: Option<(Option<NodeRef>, Option<Arc<Scope>>)>,
 }
 
 impl Drop for RestoreNode {
@@ -260,8 +260,7 @@ fn find_cycle(waiting: &Arc<dyn AnyNode>, awaited: &Arc<dyn AnyNode>) -> Option<
     let target: *const Header = waiting.header();
     let mut seen: HashSet<*const Header> = HashSet::new();
     // Depth first, keeping the way: each entry is a node and what remains to be tried from it.
-    let mut way: Vec<(Arc<dyn AnyNode>, Vec<Arc<dyn AnyNode>>)> =
-        vec![(Arc::clone(awaited), waits_of(&**awaited))];
+    let mut way: Vec<(NodeRef, Vec<NodeRef>)> = vec![(Arc::clone(awaited), waits_of(&**awaited))];
     if std::ptr::eq(awaited.header(), target) {
         return Some(vec![waiting.header().name().to_owned()]);
     }
@@ -298,7 +297,11 @@ fn waits_of(node: &dyn AnyNode) -> Vec<Arc<dyn AnyNode>> {
         waits.extend(detail.awaits().iter().cloned());
     }
     let order = node.header().ancestors();
-    waits.extend(order.into_iter().filter(|node| !node.header().state().is_final()));
+    waits.extend(
+        order
+            .into_iter()
+            .filter(|node| !node.header().state().is_final()),
+    );
     waits
 }
 

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::hook::HookEvent;
+use crate::hook::Hook;
 use crate::policy::failure_mode::FailureMode;
 use crate::policy::retry::Backoff;
 use crate::policy::timeout::OnTimeout;
@@ -59,7 +59,7 @@ pub struct Definition {
     /// Which of several ready task runs starts first; higher ones do.
     pub priority: i32,
     /// Functions to call when its runs change state.
-    pub hooks: &'static [(HookOn, fn(&HookEvent<'_>))],
+    pub hooks: &'static [(HookOn, Hook)],
     /// The `cache` option.
     pub cache: CacheOption,
     /// The `name` option, as written.
@@ -275,7 +275,7 @@ pub struct FlowDefinition {
     /// How many runs of it may be under way at once, and what to do with one more.
     pub max_running: Option<(u32, WhenFull)>,
     /// Functions to call when its runs change state.
-    pub hooks: &'static [(HookOn, fn(&HookEvent<'_>))],
+    pub hooks: &'static [(HookOn, Hook)],
 }
 
 /// What becomes of a flow run that starts when `max_running` are under way.

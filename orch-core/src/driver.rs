@@ -89,6 +89,8 @@ impl Driver {
         }
         let span = logs::task_span(&self.flow, header);
         let now = self.now.take().unwrap_or_else(|| self.flow.now());
+        // Another driver may have made it ready since this one read the clock.
+        let now = now.max(header.ready_at());
         let slot = &mut self.slot;
         let starting = Arc::clone(&node);
         let (node, started) = context::within_node(node, || {

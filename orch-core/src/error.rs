@@ -284,11 +284,12 @@ impl fmt::Display for TaskError {
         if !flow_run.is_empty() {
             write!(f, " of flow run `{flow_run}`")?;
         }
-        let on_attempt = |f: &mut fmt::Formatter<'_>| {
-            if *max_attempts > 1 {
-                write!(f, " on attempt {attempts} of {max_attempts}")?;
+        let on_attempt = |f: &mut fmt::Formatter<'_>| match (*attempts, *max_attempts) {
+            (_, 0 | 1) => Ok(()),
+            (attempts, max) if attempts < max => {
+                write!(f, " on attempt {attempts} and was not tried again")
             }
-            Ok(())
+            (attempts, max) => write!(f, " on attempt {attempts} of {max}"),
         };
         match kind {
             TaskErrorKind::Failed(_) => {

@@ -131,6 +131,6 @@ impl Faults {
     ) -> Option<impl FnOnce(B::Args) -> BoxFuture<'static, Result<B::Output, Failure>>> {
         let stub = self.stubs.get(&B::task()?)?;
         let run = stub.run.downcast_ref::<Run<B::Args, B::Output>>()?;
-        Some(move |args| run(args))
+        Some(run)
     }
 }

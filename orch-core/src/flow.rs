@@ -27,7 +27,7 @@ use crate::event::EventKind;
 use crate::hook::HookEvent;
 use crate::id::FlowRunId;
 use crate::logs::LogBuffer;
-use crate::node::{AnyNode, Header, Node, Waiter};
+use crate::node::{AnyNode, CopyInputs, Header, Node, Waiter};
 use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind};
 use crate::scope::{Scope, Seeds};
@@ -283,7 +283,7 @@ impl Flow {
         self: Arc<Self>,
         mut spec: NodeSpec,
         inputs: B::Args,
-        again: Option<fn(&B::Args) -> B::Args>,
+        again: Option<CopyInputs<B::Args>>,
     ) -> Arc<Node<B>> {
         let now = self.now();
         let after = std::mem::take(&mut spec.after);

@@ -22,7 +22,7 @@ use crate::event::Events;
 use crate::flow::{Flow, FlowBody, FlowSpec, NodeSpec};
 use crate::id::FlowRunId;
 use crate::input::{Arguments, ByRef, ByValue, Input, Owned, Shared};
-use crate::node::{AnyNode, Node, Upstream};
+use crate::node::{AnyNode, CopyInputs, Node, Upstream};
 use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind, RunReport};
 use crate::state::State;
@@ -95,7 +95,7 @@ trait AnyFlowCall<T>: Send {
 
 struct TypedCall<F: FlowFunction> {
     args: F::Args,
-    again: Option<fn(&F::Args) -> F::Args>,
+    again: Option<CopyInputs<F::Args>>,
 }
 
 /// Makes a call of a flow.

@@ -6,6 +6,9 @@ use crate::definition::HookOn;
 use crate::error::TaskError;
 use crate::state::State;
 
+/// A function that is called when a run changes state.
+pub type Hook = fn(&HookEvent<'_>);
+
 /// What a hook is told.
 ///
 /// Hooks run in the process, on the thread that made the change, before anybody who waits for the

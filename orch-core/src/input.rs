@@ -540,10 +540,13 @@ tracked_collection! {
 
 // Tuples of handles.
 
+/// Visits the nodes behind a tuple of handles.
+type VisitHandles<H> = fn(&H, &mut dyn FnMut(Upstream<'_>));
+
 /// Upstream results of several types, as one tuple.
 struct Together<H, T> {
     handles: H,
-    visit: fn(&H, &mut dyn FnMut(Upstream<'_>)),
+    visit: VisitHandles<H>,
     gather: fn(&H) -> T,
 }
 

@@ -91,7 +91,7 @@ pub use crate::event::{Event, EventKind, Events, Received, TaskRunRef};
 pub use crate::faults::{InjectedFault, Stub};
 pub use crate::flow_call::{FlowCall, FlowFuture, FlowRun};
 pub use crate::group::{group, loop_until, retry_scope};
-pub use crate::hook::HookEvent;
+pub use crate::hook::{Hook, HookEvent};
 pub use crate::id::{FlowRunId, InvalidFlowRunId};
 pub use crate::input::{ByRef, ByValue, Input, Passing};
 pub use crate::limit::{Limit, LimitStatus};

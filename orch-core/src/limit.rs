@@ -128,8 +128,11 @@ struct Table {
 /// A place in the lines: higher priority first, then first come first served.
 type Place = (std::cmp::Reverse<i32>, u64);
 
+#[derive(Default)]
 struct Line {
-    limit: Limit,
+    /// `None` as long as the engine does not know the limit: nobody waits then, but what is taken
+    /// counts, for the moment when the limit is set.
+    limit: Option<Limit>,
     taken: u32,
     /// When the next start is due, if starts come evenly.
     next_start: Option<Instant>,
@@ -149,12 +152,19 @@ impl Limits {
     pub(crate) fn set(&self, name: String, limit: Limit) {
         let woken = {
             let mut table = self.lock();
-            table
-                .limits
-                .entry(name.clone())
-                .or_insert_with(|| Line::new(limit))
-                .limit = limit;
-            table.grant_from(&name)
+            let line = table.limits.entry(name.clone()).or_default();
+            line.limit = Some(limit);
+            let slots = limit.slots.unwrap_or(u32::MAX);
+            // Those that no longer fit learn it when they look again.
+            let too_heavy = line.places.iter().filter(|(_, weight)| **weight > slots);
+            let too_heavy: Vec<Place> = too_heavy.map(|(place, _)| *place).collect();
+            let waiting = &mut table.waiting;
+            let mut woken: Vec<Waker> = too_heavy
+                .iter()
+                .filter_map(|place| waiting.get_mut(place)?.waker.take())
+                .collect();
+            woken.extend(table.grant_from(&name));
+            woken
         };
         wake(woken);
     }
@@ -164,11 +174,13 @@ impl Limits {
         let mut all: Vec<LimitStatus> = table
             .limits
             .iter()
-            .map(|(name, line)| LimitStatus {
-                name: name.clone(),
-                slots: line.limit.slots,
-                taken: line.taken,
-                waiting: line.places.len(),
+            .filter_map(|(name, line)| {
+                Some(LimitStatus {
+                    name: name.clone(),
+                    slots: line.limit?.slots,
+                    taken: line.taken,
+                    waiting: line.places.len(),
+                })
             })
             .collect();
         all.sort_by(|a, b| a.name.cmp(&b.name));
@@ -206,39 +218,44 @@ fn merged(uses: &[LimitUse]) -> Arc<[LimitUse]> {
 }
 
 impl Line {
-    fn new(limit: Limit) -> Self {
-        Self {
-            limit,
-            taken: 0,
-            next_start: None,
-            places: BTreeMap::new(),
-        }
+    fn slots(&self) -> Option<u32> {
+        self.limit?.slots
     }
 
-    fn has_room(&self, weight: u32) -> bool {
-        match self.limit.slots {
-            // More than all there are never fits; `Acquire` reports that before it waits.
-            Some(slots) => self.taken.saturating_add(weight) <= slots,
+    fn has_room(&self, weight: u32, is_start: bool) -> bool {
+        match self.slots() {
+            Some(slots) => {
+                // More than all there are never fits, which `Acquire` reports. But what was lent
+                // before the limit was lowered is taken back by whoever has it to itself.
+                let is_alone = !is_start && slots > 0 && self.taken == 0;
+                is_alone || self.taken.saturating_add(weight) <= slots
+            }
             None => true,
         }
     }
 
-    /// Returns when a start of this weight may come, if that is later than now.
+    /// Returns when the next start may come, if that is later than now.
     fn due(&self, now: Instant) -> Option<Instant> {
-        let rate = self.limit.rate?;
+        let rate = self.limit?.rate?;
         let credit = rate.interval * (rate.burst - 1);
-        let due = self.next_start?.checked_sub(credit)?;
-        (due > now).then_some(due)
+        let next = self.next_start?;
+        // In this order: a clock that has just begun has no time before it.
+        (next > now + credit).then(|| next - credit)
     }
 
     fn take(&mut self, weight: u32, is_start: bool, now: Instant) {
         self.taken += weight;
-        if let Some(rate) = self.limit.rate
+        if let Some(rate) = self.limit.and_then(|limit| limit.rate)
             && is_start
         {
             let next = self.next_start.map_or(now, |next| next.max(now));
             self.next_start = Some(next + rate.interval * weight);
         }
+    }
+
+    /// Whether nothing is lost when it is forgotten.
+    fn is_unused(&self) -> bool {
+        self.limit.is_none() && self.taken == 0 && self.places.is_empty()
     }
 }
 
@@ -260,7 +277,7 @@ impl Table {
                 .places
                 .first_key_value()
                 .is_none_or(|(first, _)| first >= place);
-            if !is_first || !line.has_room(one.weight) {
+            if !is_first || !line.has_room(one.weight, is_start) {
                 return Err(None);
             }
             if is_start {
@@ -272,11 +289,54 @@ impl Table {
 
     fn take(&mut self, place: &Place, uses: &[LimitUse], is_start: bool, now: Instant) {
         for one in uses {
+            let line = self.line_mut(&one.name);
+            line.places.remove(place);
+            line.take(one.weight, is_start, now);
+        }
+    }
+
+    fn line_mut(&mut self, name: &str) -> &mut Line {
+        if !self.limits.contains_key(name) {
+            self.limits.insert(name.to_owned(), Line::default());
+        }
+        self.limits
+            .get_mut(name)
+            .expect("it was there or has just come")
+    }
+
+    /// Takes one that waits out of its lines. Returns whom to wake.
+    fn leave(&mut self, place: &Place, uses: &[LimitUse]) -> Vec<Waker> {
+        for one in uses {
             if let Some(line) = self.limits.get_mut(&*one.name) {
                 line.places.remove(place);
-                line.take(one.weight, is_start, now);
             }
         }
+        self.let_next_go(uses)
+    }
+
+    /// Returns the limit that is too small for these uses, whoever else has slots of it.
+    fn too_small(&self, uses: &[LimitUse]) -> Option<LimitError> {
+        uses.iter().find_map(|one| {
+            let slots = self.limits.get(&*one.name)?.slots()?;
+            // Zero slots pause; they may be raised again.
+            (slots > 0 && one.weight > slots).then(|| LimitError {
+                name: one.name.clone().into_owned(),
+                weight: one.weight,
+                slots,
+            })
+        })
+    }
+
+    /// Those behind may go now.
+    fn let_next_go(&mut self, uses: &[LimitUse]) -> Vec<Waker> {
+        let mut woken = Vec::new();
+        for one in uses {
+            woken.append(&mut self.grant_from(&one.name));
+            if self.limits.get(&*one.name).is_some_and(Line::is_unused) {
+                self.limits.remove(&*one.name);
+            }
+        }
+        woken
     }
 
     /// Lets those go who stand first in the line of this limit, as far as there is room, and
@@ -321,9 +381,7 @@ impl Table {
                 line.taken = line.taken.saturating_sub(one.weight);
             }
         }
-        uses.iter()
-            .flat_map(|one| self.grant_from(&one.name))
-            .collect()
+        self.let_next_go(uses)
     }
 }
 
@@ -387,23 +445,8 @@ impl Acquire {
     fn step(&mut self, table: &mut Table, cx: &Context<'_>) -> Poll<Result<(), LimitError>> {
         let now = Instant::now();
         let Some(place) = self.place else {
-            for one in &*self.uses {
-                let slots = table
-                    .limits
-                    .get(&*one.name)
-                    .and_then(|line| line.limit.slots);
-                // Zero slots pause; they may be raised again.
-                if let Some(slots) = slots
-                    && slots > 0
-                    && one.weight > slots
-                {
-                    let name = one.name.clone().into_owned();
-                    return Poll::Ready(Err(LimitError {
-                        name,
-                        weight: one.weight,
-                        slots,
-                    }));
-                }
+            if let Some(error) = table.too_small(&self.uses).filter(|_| self.is_start) {
+                return Poll::Ready(Err(error));
             }
             table.arrivals += 1;
             let place = (std::cmp::Reverse(self.priority), table.arrivals);
@@ -415,9 +458,7 @@ impl Acquire {
                 Err(due) => due,
             };
             for one in &*self.uses {
-                if let Some(line) = table.limits.get_mut(&*one.name) {
-                    line.places.insert(place, one.weight);
-                }
+                table.line_mut(&one.name).places.insert(place, one.weight);
             }
             let uses = Arc::clone(&self.uses);
             let waker = Some(cx.waker().clone());
@@ -442,17 +483,18 @@ impl Acquire {
             table.waiting.remove(&place);
             return Poll::Ready(Ok(()));
         }
+        // The limit may have been lowered since.
+        if let Some(error) = table.too_small(&self.uses).filter(|_| self.is_start) {
+            table.waiting.remove(&place);
+            wake(table.leave(&place, &self.uses));
+            return Poll::Ready(Err(error));
+        }
         match table.may_go(&place, &self.uses, self.is_start, now) {
             Ok(()) => {
                 table.take(&place, &self.uses, self.is_start, now);
                 table.waiting.remove(&place);
                 // With a rate, the next one learns here when it is due.
-                let woken: Vec<Waker> = self
-                    .uses
-                    .iter()
-                    .flat_map(|one| table.grant_from(&one.name))
-                    .collect();
-                wake(woken);
+                wake(table.let_next_go(&self.uses));
                 Poll::Ready(Ok(()))
             }
             Err(due) => {
@@ -481,15 +523,7 @@ impl Drop for Acquire {
             if is_granted {
                 table.give_back(&self.uses)
             } else {
-                for one in &*self.uses {
-                    if let Some(line) = table.limits.get_mut(&*one.name) {
-                        line.places.remove(&place);
-                    }
-                }
-                self.uses
-                    .iter()
-                    .flat_map(|one| table.grant_from(&one.name))
-                    .collect()
+                table.leave(&place, &self.uses)
             }
         };
         wake(woken);

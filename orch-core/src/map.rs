@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures_util::{FutureExt as _, Stream, StreamExt as _};
 
-use crate::body::{Made, MadeBody};
+use crate::body::{Made, MadeBody, ended_meanwhile};
 use crate::call::place_of;
 use crate::context;
 use crate::definition::Definition;
@@ -16,7 +16,7 @@ use crate::detail::Detail;
 use crate::driver::stop_children;
 use crate::error::{Failure, TaskError, TaskErrorKind};
 use crate::event::{EventKind, TaskRunRef};
-use crate::flow::NodeSpec;
+use crate::flow::{NodeSpec, stop_of};
 use crate::handle::Handle;
 use crate::inbox::Inbox;
 use crate::node::{Header, Upstream, Waiter};
@@ -172,10 +172,13 @@ pub trait MapSource {
     fn into_items(self) -> Items<Self::Item>;
 }
 
+/// Polls for the next item.
+type PollItem<I> = Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<I>> + Send>;
+
 /// Where a map's items come from.
 #[doc(hidden)]
 pub struct Items<I> {
-    next: Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<I>> + Send>,
+    next: PollItem<I>,
     len: Option<u64>,
     upstream: Vec<UpstreamHandle>,
 }
@@ -242,8 +245,7 @@ fn items_of<T: Clone + Send + Sync + 'static>(handle: Handle<Vec<T>>) -> Items<T
     }
 }
 
-type NextItem<U> =
-    Box<dyn FnMut(&mut Context<'_>) -> Poll<Option<Result<TaskRun<U>, Failure>>> + Send>;
+type NextItem<U> = PollItem<Result<TaskRun<U>, Failure>>;
 
 /// How many failed items a map puts up with. Both thresholds may be set; the map fails when either
 /// is passed. None is tolerated by default.
@@ -440,6 +442,7 @@ impl<U: Send + Sync + 'static> Map<U> {
                     delivered: 0,
                     is_exhausted: false,
                     first_error: None,
+                    has_cancelled: false,
                 };
                 runner.run(initial, add).boxed()
             }),
@@ -496,6 +499,7 @@ struct Runner<U> {
     delivered: u64,
     is_exhausted: bool,
     first_error: Option<TaskError>,
+    has_cancelled: bool,
 }
 
 impl<U: Send + Sync + 'static> Runner<U> {
@@ -514,7 +518,7 @@ impl<U: Send + Sync + 'static> Runner<U> {
         self.scope = Some(scope);
         let mut keys = Vec::new();
         loop {
-            let ended = poll_fn(|cx| self.poll_items(&mut keys, cx)).await;
+            let ended = poll_fn(|cx| self.poll_items(header, &mut keys, cx)).await;
             match ended {
                 Ok(true) => {}
                 Ok(false) => break,
@@ -522,7 +526,7 @@ impl<U: Send + Sync + 'static> Runner<U> {
             }
             self.deliver(&mut folded, &mut add);
             if self.has_failed(self.len) {
-                let failure = self.failure();
+                let failure = self.failure(header);
                 return Err(self.give_up(node.header(), failure));
             }
             self.report_progress(node.header());
@@ -530,7 +534,7 @@ impl<U: Send + Sync + 'static> Runner<U> {
         }
         self.deliver(&mut folded, &mut add);
         if self.has_failed(Some(self.taken)) {
-            return Err(self.failure());
+            return Err(self.failure(header));
         }
         Ok(folded)
     }
@@ -538,13 +542,21 @@ impl<U: Send + Sync + 'static> Runner<U> {
     /// Starts items and collects ended ones. `false` when there are no more of either.
     fn poll_items(
         &mut self,
+        header: &Header,
         keys: &mut Vec<u64>,
         cx: &mut Context<'_>,
     ) -> Poll<Result<bool, Failure>> {
+        let stop = stop_of(header);
+        if stop >= Stop::Running {
+            return Poll::Ready(Err(ended_meanwhile()));
+        }
         let mut has_ended = false;
         // Ended items that wait for an earlier one count too, else one slow item would let the
         // others pile up behind it.
-        while !self.is_exhausted && self.running < self.window && self.early.len() < 4 * self.window
+        while stop == Stop::None
+            && !self.is_exhausted
+            && self.running < self.window
+            && self.early.len() < 4 * self.window
         {
             let scope = self.scope.as_ref().expect("set before the first poll");
             let next = &mut self.next;
@@ -571,6 +583,9 @@ impl<U: Send + Sync + 'static> Runner<U> {
             Poll::Ready(Ok(true))
         } else if self.is_exhausted && self.running == 0 {
             Poll::Ready(Ok(false))
+        } else if stop != Stop::None && self.running == 0 {
+            // The other items never start.
+            Poll::Ready(Err(ended_meanwhile()))
         } else {
             Poll::Pending
         }
@@ -611,6 +626,7 @@ impl<U: Send + Sync + 'static> Runner<U> {
             if let Some(header) = run.handle().header() {
                 header.observe();
             }
+            self.has_cancelled |= error.is_cancelled();
             self.first_error.get_or_insert(error);
         }
         self.early.insert(position, run);
@@ -640,7 +656,11 @@ impl<U: Send + Sync + 'static> Runner<U> {
         failed > 0 && self.tolerance.is_passed(failed, total)
     }
 
-    fn failure(&self) -> Failure {
+    fn failure(&self, header: &Header) -> Failure {
+        // Items that were stopped along with the map say nothing about it.
+        if self.has_cancelled && stop_of(header) != Stop::None {
+            return ended_meanwhile();
+        }
         let failed = self.failed();
         let completed = self
             .counts
@@ -676,6 +696,13 @@ impl<U: Send + Sync + 'static> Runner<U> {
                 failed: self.failed(),
             });
         }
+    }
+}
+
+impl<U> Drop for Runner<U> {
+    /// Whatever is still under way when the map ends was stopped with it.
+    fn drop(&mut self) {
+        self.counts.cancel(self.running as u64);
     }
 }
 

@@ -384,6 +384,12 @@ impl Header {
     }
 }
 
+/// Shared access to a node without its types.
+pub(crate) type NodeRef = Arc<dyn AnyNode>;
+
+/// Copies the inputs of a node for one more attempt.
+pub(crate) type CopyInputs<A> = fn(&A) -> A;
+
 /// A node without its types.
 pub(crate) trait AnyNode: Send + Sync {
     /// What every node has.
@@ -429,16 +435,12 @@ pub(crate) struct Node<B: Body> {
     pub(crate) header: Header,
     inputs: Mutex<Option<B::Args>>,
     /// Copies the inputs for one more attempt.
-    pub(crate) again: Option<fn(&B::Args) -> B::Args>,
+    pub(crate) again: Option<CopyInputs<B::Args>>,
     result: OnceLock<B::Output>,
 }
 
 impl<B: Body> Node<B> {
-    pub(crate) fn new(
-        header: Header,
-        inputs: B::Args,
-        again: Option<fn(&B::Args) -> B::Args>,
-    ) -> Self {
+    pub(crate) fn new(header: Header, inputs: B::Args, again: Option<CopyInputs<B::Args>>) -> Self {
         Self {
             header,
             inputs: Mutex::new(Some(inputs)),

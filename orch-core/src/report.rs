@@ -257,6 +257,13 @@ impl TaskRunReport {
     }
 }
 
+impl ErrorReport {
+    /// Returns what it all comes down to: the innermost cause.
+    pub fn root(&self) -> &str {
+        self.causes.last().unwrap_or(&self.message)
+    }
+}
+
 impl TaskCounts {
     /// Returns the number of task runs counted.
     pub fn total(&self) -> u64 {

@@ -44,6 +44,11 @@ impl ItemCounts {
         counter.fetch_add(1, Ordering::Relaxed);
     }
 
+    /// Counts items that were stopped.
+    pub(crate) fn cancel(&self, items: u64) {
+        self.cancelled.fetch_add(items, Ordering::Relaxed);
+    }
+
     pub(crate) fn report(&self, task: &str) -> TaskCounts {
         TaskCounts {
             task: task.to_owned(),

@@ -379,7 +379,13 @@ async fn graph(world: Arc<World>) -> Result<(), TaskError> {
 }
 
 /// What every run must come to, whatever its failure mode and whoever cancelled what.
-fn check(plan: &Plan, seen: &Seen, report: &RunReport, result: &Result<(), FlowError>) {
+fn check(
+    plan: &Plan,
+    seen: &Seen,
+    report: &RunReport,
+    result: &Result<(), FlowError>,
+    is_clock_exact: bool,
+) {
     assert!(seen.wrong.is_empty(), "{:?}", seen.wrong);
     let states: Vec<State> = report.task_runs.iter().map(|run| run.state).collect();
     assert!(states.len() <= plan.steps.len());
@@ -400,7 +406,9 @@ fn check(plan: &Plan, seen: &Seen, report: &RunReport, result: &Result<(), FlowE
         };
         let has_failed_upstream = needed().any(|(upstream, _)| !states[*upstream].is_success());
         for (upstream, _) in &step.upstream {
-            if let Some(started) = run.started {
+            if let Some(started) = run.started
+                && is_clock_exact
+            {
                 assert!(report.task_runs[*upstream].ended.unwrap() <= started);
             }
         }
@@ -467,10 +475,11 @@ fn check_final_state(
     let mut observed = BTreeSet::new();
     while let Some(index) = looked_at.pop() {
         if observed.insert(index) && states[index] == State::Skipped {
-            let upstream = plan.steps[index].upstream.iter();
+            // Every failure among its ancestors, also what it would have caught.
             looked_at.extend(
-                upstream
-                    .filter(|(_, edge)| *edge != Edge::Catch)
+                plan.steps[index]
+                    .upstream
+                    .iter()
                     .map(|(upstream, _)| *upstream),
             );
         }
@@ -492,7 +501,12 @@ fn check_final_state(
     if let Err(error) = result
         && let FlowErrorKind::Unobserved { failures } = error.kind()
     {
-        assert_eq!(failures.len(), unobserved.len());
+        assert_eq!(
+            failures.len(),
+            unobserved.len(),
+            "{failures:?}, expected {unobserved:?}, {states:?}, told {:?}",
+            seen.told
+        );
     }
 }
 
@@ -590,7 +604,8 @@ fn check_events(events: &[EventKind], report: &RunReport) {
     assert_eq!(ends.count(), 1);
 }
 
-async fn run(plan: &Plan) {
+/// Two workers may note the times of two things that follow each other in the wrong order.
+async fn run(plan: &Plan, is_clock_exact: bool) {
     silence_planned_panics();
     let mut builder = Engine::builder()
         .failure_mode(plan.mode)
@@ -612,8 +627,13 @@ async fn run(plan: &Plan) {
         run.cancel();
         run.wait().await;
         // A failure that had stopped it before says more than that it was cancelled as well.
-        let has_failed = plan.mode != FailureMode::ContinueOnFailure && run.state() == State::Failed;
-        assert!(is_late || has_failed || run.state() == State::Cancelled, "it is {}", run.state());
+        let has_failed =
+            plan.mode != FailureMode::ContinueOnFailure && run.state() == State::Failed;
+        assert!(
+            is_late || has_failed || run.state() == State::Cancelled,
+            "it is {}",
+            run.state()
+        );
     }
     let (result, report) = tokio::time::timeout(Duration::from_secs(3600), run.finish())
         .await
@@ -626,7 +646,7 @@ async fn run(plan: &Plan) {
         }
     }
     let seen = world.seen.lock().unwrap();
-    check(plan, &seen, &report, &result);
+    check(plan, &seen, &report, &result, is_clock_exact);
     check_exact_states(plan, &report);
     check_events(&events, &report);
     assert!(
@@ -656,6 +676,11 @@ fn silence_planned_panics() {
 }
 
 fn config(cases: u32) -> ProptestConfig {
+    // More of them with `PROPTEST_CASES`.
+    let cases = std::env::var("PROPTEST_CASES")
+        .ok()
+        .and_then(|n| n.parse().ok())
+        .unwrap_or(cases);
     ProptestConfig {
         cases,
         failure_persistence: None,
@@ -669,7 +694,7 @@ proptest! {
 
     #[test]
     fn any_graph_comes_to_what_the_rules_say_under_a_paused_clock(plan in plan(40)) {
-        orch_core::testing::block_on(run(&plan));
+        orch_core::testing::block_on(run(&plan, true));
     }
 }
 
@@ -691,6 +716,6 @@ proptest! {
             .enable_time()
             .build()
             .unwrap();
-        runtime.block_on(run(&plan));
+        runtime.block_on(run(&plan, false));
     }
 }

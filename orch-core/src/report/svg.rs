@@ -79,7 +79,13 @@ pub(super) fn ground_and_heading(svg: &mut String, report: &RunReport, width: f6
         human::duration(report.duration),
         human::counted(report.task_runs.len() as u64, "task run"),
     ];
-    facts.extend(report.error.as_ref().map(|error| error.message.clone()));
+    facts.extend(report.error.as_ref().map(|error| {
+        if error.causes.is_empty() {
+            error.message.clone()
+        } else {
+            format!("{}: {}", error.message, error.root())
+        }
+    }));
     let facts_room = room.saturating_sub(human::width(&state) + 3);
     let _ = writeln!(
         svg,

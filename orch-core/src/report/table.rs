@@ -160,10 +160,13 @@ impl RunReport {
                 human::counted(more, "more failed task run")
             ));
         }
-        // Most often the flow's error is that of a task run and has been shown.
+        // Most often the flow's error comes down to that of a task run and has been shown.
         let shown = |error: &ErrorReport| {
-            let mut failed = failed.iter().take(MAX_FAILURES);
-            failed.any(|run| run.error.as_ref() == Some(error))
+            let mut failed = failed
+                .iter()
+                .take(MAX_FAILURES)
+                .filter_map(|run| run.error.as_ref());
+            failed.any(|shown| shown.root() == error.root())
         };
         if let Some(error) = self.error.as_ref().filter(|error| !shown(error)) {
             text.push_str("  error");

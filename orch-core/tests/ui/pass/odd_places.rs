@@ -1,11 +1,18 @@
 //! Tasks and flows where the expansion has a hard time: strict lints, other paths, odd names.
 #![forbid(unsafe_code)]
 #![deny(missing_docs, warnings)]
-#![deny(missing_debug_implementations, unreachable_pub, unused_lifetimes, unused_qualifications)]
+#![deny(
+    missing_debug_implementations,
+    unreachable_pub,
+    unused_lifetimes,
+    unused_qualifications
+)]
 
-use orch_core as orch;
-use orch_core::prelude::*;
 use std::path::Path;
+
+use orch_core::prelude::*;
+
+use crate::orch;
 
 /// A model.
 #[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
@@ -166,7 +173,12 @@ pub async fn nothing() {}
 pub async fn whole(values: Vec<u8>, _context: &FlowContext) -> anyhow::Result<u8> {
     let model = fit::<Ridge, 1>(Ridge, [0]).await?;
     let same = same::<u8>(&model).await?;
-    let named = r#match::with().retries(1).name("match").after(&aliased()).submit(&same).await?;
+    let named = r#match::with()
+        .retries(1)
+        .name("match")
+        .after(&aliased())
+        .submit(&same)
+        .await?;
     nothing().await?;
     Ok(*args(1, named, "12", values.len() as u8).await? + echo(1).await?)
 }
@@ -181,14 +193,14 @@ macro_rules! make {
     };
 }
 
-make!(made, String, 2);
+make!(made, Model, 2);
 
 fn none(_path: &u32, _values: &u32) -> Result<u32, String> {
     Ok(0)
 }
 
-#[tokio::main(flavor = "current_thread")]
-async fn main() {
+#[tokio::test]
+async fn they_all_work() {
     #[task]
     fn nested(a: &u32, b: &u32) -> Result<u32, String> {
         Ok(a + b)
@@ -202,13 +214,21 @@ async fn main() {
     assert_eq!(nested::call(&1, &2), Ok(3));
     assert_eq!(nested_flow().await.ok(), Some(3));
     assert_eq!(whole(vec![1, 2]).await.ok(), Some(7 + 1 + 2 + 2 + 1));
-    assert_eq!(made("x").await.ok().as_deref().map(String::as_str), Some("x"));
+    assert_eq!(made(Model).await.ok().as_deref(), Some(&Model));
     let stubs = [
         nested::stub(none),
         nested::stub(|a, b| Ok(a + b)),
         nested::stub_async(|a, _b| Box::pin(async move { Ok(*a) })),
-        all::stub(|url, tenant| if url == tenant { Ok(Model) } else { Err(anyhow::anyhow!("no")) }),
-        parameters::stub(|path, bytes, _, _, _, _| Ok((path.as_os_str().len() + bytes.len()) as u8)),
+        all::stub(|url, tenant| {
+            if url == tenant {
+                Ok(Model)
+            } else {
+                Err(anyhow::anyhow!("no"))
+            }
+        }),
+        parameters::stub(
+            |path, bytes, _, _, _, _| Ok((path.as_os_str().len() + bytes.len()) as u8),
+        ),
         loss::stub(|| LossResult),
         aliased_with_argument::stub(|| Err(String::new())),
         zeros::<3>::stub(|| [1; 3]),
