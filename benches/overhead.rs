@@ -421,8 +421,7 @@ fn uneven_chains(results: &mut Results, runtime: &Runtime, engine: &Engine) {
 /// Ten times the task runs against the time of one.
 fn growth(results: &mut Results, runtime: &Runtime, engine: &Engine) {
     let small = results.size(10_000, 100);
-    let cases: [(&str, fn(u64) -> FlowCall<u64>); 2] =
-        [("growth, fan-in", fan_out), ("growth, chain", chain)];
+    let cases: [(&str, FlowOfN); 2] = [("growth, fan-in", fan_out), ("growth, chain", chain)];
     for (case, flow) in cases {
         if !results.wants(case) {
             continue;
