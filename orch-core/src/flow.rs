@@ -28,6 +28,7 @@ use crate::hook::HookEvent;
 use crate::id::FlowRunId;
 use crate::logs::LogBuffer;
 use crate::node::{AnyNode, CopyInputs, Header, Node, Waiter};
+use crate::padded::Padded;
 use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind};
 use crate::scope::{Scope, Seeds};
@@ -55,9 +56,9 @@ pub(crate) struct Flow {
     pub(crate) caller: Option<(FlowRunId, u32)>,
     pub(crate) tags: Vec<String>,
 
-    queue: Mutex<ReadyQueue>,
+    queue: Padded<Mutex<ReadyQueue>>,
     has_priorities: AtomicBool,
-    drivers: AtomicUsize,
+    drivers: Padded<AtomicUsize>,
     max_drivers: usize,
 
     records: Records,
@@ -207,9 +208,9 @@ impl Flow {
             grace,
             caller: spec.caller,
             tags,
-            queue: Mutex::default(),
+            queue: Padded::default(),
             has_priorities: AtomicBool::new(false),
-            drivers: AtomicUsize::new(0),
+            drivers: Padded::default(),
             max_drivers: max_drivers.max(1),
             records,
             body_ended: AtomicBool::new(false),

@@ -65,6 +65,7 @@ mod limit;
 mod logs;
 mod map;
 mod node;
+mod padded;
 mod policy;
 #[cfg(feature = "progress")]
 mod progress;

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::definition::Definition;
 use crate::input::Arguments;
 use crate::node::{AnyNode, Header};
+use crate::padded::Padded;
 use crate::report::{
     AttemptReport, EdgeKind, EdgeReport, ErrorReport, NodeKind, TaskCounts, TaskRunReport,
 };
@@ -20,8 +21,8 @@ use super::{Flow, NodeSpec};
 /// other.
 pub(super) struct Records {
     limit: u32,
-    submitted: Mutex<Submitted>,
-    ended: Mutex<Ended>,
+    submitted: Padded<Mutex<Submitted>>,
+    ended: Padded<Mutex<Ended>>,
 }
 
 /// What recording a submission found out.
@@ -88,8 +89,8 @@ impl Records {
     pub(super) fn new(limit: u32) -> Self {
         Self {
             limit,
-            submitted: Mutex::default(),
-            ended: Mutex::default(),
+            submitted: Padded::default(),
+            ended: Padded::default(),
         }
     }
 
