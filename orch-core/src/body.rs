@@ -104,8 +104,9 @@ pub(crate) enum Started {
     InSlot,
     /// It ran already.
     Done(Result<(), Failure>),
-    /// It was handed on, and ends by itself.
-    Elsewhere,
+    /// This job is to run on the compute pool, and ends the node by itself. Whoever gets it lets go
+    /// of the node first: what uses the result may be the last to hold it.
+    Elsewhere(Box<dyn FnOnce() + Send>),
 }
 
 /// Room for the future of one body, used again for the next one of the same size.
@@ -251,7 +252,6 @@ impl<T: SyncTask> Body for BlockingBody<T> {
             flow.unpark(node.header.index);
             return Started::Done(Err(ended_meanwhile()));
         }
-        let runtime = flow.runtime().cloned();
         let job = move || {
             let ended = match node.take_inputs() {
                 None => Err(ended_meanwhile()),
@@ -265,10 +265,12 @@ impl<T: SyncTask> Body for BlockingBody<T> {
                     }
                 }),
             };
+            if !node.header.end_job() {
+                compute::note_left_behind();
+            }
             driver::end_elsewhere(node, ended);
         };
-        compute::run(&flow.engine, runtime.as_ref(), Box::new(job));
-        Started::Elsewhere
+        Started::Elsewhere(Box::new(job))
     }
 
     async fn attempt(node: &Arc<Node<Self>>, args: T::Args) -> Result<T::Output, Failure> {

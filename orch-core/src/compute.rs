@@ -166,6 +166,19 @@ pub(crate) fn run(engine: &EngineInner, runtime: Option<&Handle>, job: Job) {
     }
 }
 
+/// A job of [`run`] is no longer waited for: its thread is replaced and counted.
+pub(crate) fn leave_behind(engine: &EngineInner, runtime: Option<&Handle>) {
+    tracing::warn!(target: "orch", "a blocking task was left behind on its thread");
+    if !runtime.is_some_and(uses_runtime) {
+        engine.pool.abandon();
+    }
+}
+
+/// Says on the thread of such a job that it is done.
+pub(crate) fn note_left_behind() {
+    WAS_ABANDONED.set(true);
+}
+
 /// The pool dropped the job without running it.
 #[derive(Debug)]
 pub(crate) struct Gone;

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use crate::body::{Slot, Started};
+use crate::compute;
 use crate::context;
 use crate::definition::{HookOn, Kind};
 use crate::error::{CancelReason, Failure, TaskError, TaskErrorKind};
@@ -107,7 +108,10 @@ impl Driver {
                 });
             }
             Ok(Started::Done(result)) => self.end(node, result),
-            Ok(Started::Elsewhere) => {}
+            Ok(Started::Elsewhere(job)) => {
+                drop(node);
+                compute::run(&self.flow.engine, self.flow.runtime(), job);
+            }
             Err(panic) => self.end(node, Err(Failure::panicked(&*panic))),
         }
     }
@@ -582,10 +586,11 @@ fn end_one(
     if state.is_failure() && !header.is_item() {
         flow.add_failure(Arc::clone(&node));
     }
-    let waiters = header.completion.complete();
     flow.count_end(header, state, now);
     let failed = state.is_failure().then(|| Arc::clone(&node));
+    let waiters = header.completion.complete();
     // Let go before anybody who waits goes on, so that the last handle can move the result out.
+    // Who comes from now on does not wait: hence nothing between these two.
     drop(node);
     for waiter in waiters {
         match waiter {

@@ -18,6 +18,7 @@ use tokio::time::Instant;
 use crate::attempt;
 use crate::body::Body;
 use crate::completion::Completion;
+use crate::compute;
 use crate::definition::{Definition, FlowDefinition, HookOn};
 use crate::detail::Detail;
 use crate::driver::{self, Driver, Ending};
@@ -329,7 +330,7 @@ impl Flow {
         let mut ended = 0;
         let mut waits_outside = false;
         let mut connect = |upstream: &Header, edge: EdgeKind| {
-            if !upstream.state().is_final() {
+            if !upstream.state().is_final() || !upstream.has_been_let_go() {
                 let waiter = Waiter::Node {
                     node: Arc::clone(&node) as Arc<dyn AnyNode>,
                     edge,
@@ -534,13 +535,22 @@ impl Flow {
                 match &entry.waker {
                     Some(waker) => wakers.push(waker.clone()),
                     None if header.state() == State::Pending || stop == Stop::Abort => {
-                        waiting.push(Arc::clone(&entry.node));
+                        waiting.push((Arc::clone(&entry.node), stop));
                     }
                     None => {}
                 }
             }
         }
-        for node in waiting {
+        for (node, stop) in waiting {
+            // Without inputs it is executed on another thread, or is about to be.
+            if !node.clear_inputs() {
+                if stop != Stop::Abort {
+                    continue;
+                }
+                if !node.header().state().is_final() && node.header().leave_job() {
+                    compute::leave_behind(&self.engine, self.runtime());
+                }
+            }
             driver::end_stopped(node);
         }
         for waker in wakers {

@@ -27,7 +27,7 @@ use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind, RunReport};
 use crate::state::State;
 use crate::stop::Stop;
-use crate::task_run::TaskRun;
+use crate::task_run::{TaskRun, Tracked};
 
 /// A flow, as its macro makes it.
 #[doc(hidden)]
@@ -208,6 +208,7 @@ enum FlowFutureInner<T> {
     Call(Option<FlowCall<T>>),
     Run(FlowRun<T>),
     Subflow(Option<TaskRun<T>>),
+    Ended(Option<Tracked<T>>),
 }
 
 impl<T: Send + Sync + 'static> Future for FlowFuture<T> {
@@ -238,11 +239,23 @@ impl<T: Send + Sync + 'static> Future for FlowFuture<T> {
                     let result = std::task::ready!(Pin::new(waiting).poll(cx));
                     // The handle goes first: the result is moved out of the last one.
                     *run = None;
-                    return Poll::Ready(result.map_err(flow_error).map(|tracked| {
-                        tracked.try_into_inner().unwrap_or_else(|_| {
-                            unreachable!("nobody else has a handle on an awaited subflow")
-                        })
-                    }));
+                    match result {
+                        Ok(tracked) => self.0 = FlowFutureInner::Ended(Some(tracked)),
+                        Err(error) => return Poll::Ready(Err(flow_error(error))),
+                    }
+                }
+                FlowFutureInner::Ended(tracked) => {
+                    let last = tracked.take();
+                    let last = last.expect("a future is not polled after it is ready");
+                    return match last.try_into_inner() {
+                        Ok(value) => Poll::Ready(Ok(value)),
+                        // The thread that ended the subflow has not let go of it yet.
+                        Err(last) => {
+                            *tracked = Some(last);
+                            cx.waker().wake_by_ref();
+                            Poll::Pending
+                        }
+                    };
                 }
             }
         }

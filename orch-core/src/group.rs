@@ -69,7 +69,7 @@ where
                 let this_pass = body(pass);
                 let one = group(format!("{name} pass {pass}"), || this_pass);
                 match one.await {
-                    Ok(result) => return result.try_into_inner().map_err(|_| kept_elsewhere()),
+                    Ok(result) => return Ok(result.into_last().await),
                     Err(error) if pass > retries => return Err(inner_failure(error)),
                     Err(error) => {
                         tracing::warn!(target: "orch", "`{name}` failed in pass {pass}: {error}");
@@ -117,7 +117,7 @@ where
                 let this_iteration = body(iteration);
                 let one = group(format!("{name} #{iteration}"), || this_iteration);
                 let flow = one.await.map_err(inner_failure)?;
-                match flow.try_into_inner().map_err(|_| kept_elsewhere())? {
+                match flow.into_last().await {
                     ControlFlow::Break(result) => return Ok(result),
                     ControlFlow::Continue(()) => {}
                 }
@@ -151,13 +151,6 @@ fn failed(error: BoxError) -> Failure {
 /// The failure of a group is that of what failed in it.
 fn inner_failure(error: TaskError) -> Failure {
     failed(Box::new(error))
-}
-
-/// Nothing but the handle that was just awaited holds a group's result.
-fn kept_elsewhere() -> Failure {
-    Failure::last(TaskErrorKind::Invalid {
-        message: "the result of a pass is held elsewhere".to_owned(),
-    })
 }
 
 impl<T: Send + Sync + 'static> TaskRun<T> {

@@ -47,6 +47,7 @@ impl<T> Handle<T> {
 
     /// Moves the result out, if this is the only access to it.
     pub(crate) fn take(&mut self) -> Option<T> {
+        // A consumer starts only after the engine has let go of the upstream node.
         Arc::get_mut(&mut self.output)?.take()
     }
 
@@ -64,6 +65,25 @@ impl<T> Handle<T> {
             });
         }
     }
+}
+
+/// How often to look whether the thread that ended a task run has let go of it.
+const SPINS: u32 = 32;
+
+/// Moves the result out, if this is the only access to it.
+pub(crate) fn take_last<T>(output: &mut Arc<dyn Output<T>>) -> Option<T> {
+    for _ in 0..SPINS {
+        if let Some(output) = Arc::get_mut(output) {
+            return output.take();
+        }
+        // One access more may be that of the thread that has just ended the task run: it tells
+        // others of the end an instant before it lets go.
+        if Arc::strong_count(output) > 2 {
+            return None;
+        }
+        std::hint::spin_loop();
+    }
+    None
 }
 
 impl<T> Clone for Handle<T> {

@@ -61,6 +61,8 @@ const ALLOW_FAILURE: u8 = 2;
 const ENDING: u8 = 4;
 const CANCEL: u8 = 8;
 const ABORT: u8 = 16;
+const JOB_LEFT: u8 = 32;
+const JOB_DONE: u8 = 64;
 
 impl Header {
     pub(crate) fn new(
@@ -150,6 +152,17 @@ impl Header {
 
     pub(crate) fn is_asked_to_abort(&self) -> bool {
         self.flags.load(Ordering::Acquire) & ABORT != 0
+    }
+
+    /// Notes that nobody waits any longer for the job on the compute pool. Returns whether it was
+    /// still running, for the first call.
+    pub(crate) fn leave_job(&self) -> bool {
+        self.flags.fetch_or(JOB_LEFT, Ordering::AcqRel) & (JOB_LEFT | JOB_DONE) == 0
+    }
+
+    /// Notes that the job on the compute pool is done. Returns whether somebody waited for it.
+    pub(crate) fn end_job(&self) -> bool {
+        self.flags.fetch_or(JOB_DONE, Ordering::AcqRel) & JOB_LEFT == 0
     }
 
     pub(crate) fn attempts(&self) -> u32 {
@@ -360,11 +373,15 @@ impl Header {
             .is_some_and(|scope| scope.items.is_some())
     }
 
+    /// Whether the thread that ended the node has told so, and lets go of it: then the last handle
+    /// can move the result out. The state changes a little before that.
+    pub(crate) fn has_been_let_go(&self) -> bool {
+        self.completion.is_done()
+    }
+
     /// Registers a future to be woken at the end. Returns whether there is something to wait for.
     pub(crate) fn poll_end(&self, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> bool {
-        if self.state().is_final() {
-            return false;
-        }
+        // Not the state: whoever ends the node lets go of it only after that.
         match *ticket {
             Some(ticket) => self.completion.update(ticket, |waiter| {
                 if let Waiter::Waker(waker) = waiter {
@@ -403,9 +420,10 @@ pub(crate) trait AnyNode: Send + Sync {
     #[doc(hidden)]
     fn visit_inputs(&self, visit: &mut dyn FnMut(Upstream<'_>));
 
-    /// Drops the inputs of a node that will not run.
+    /// Drops the inputs of a node that will not run. Returns whether they were there: if not, its
+    /// body has them, or it has ended.
     #[doc(hidden)]
-    fn clear_inputs(&self);
+    fn clear_inputs(&self) -> bool;
 }
 
 /// An upstream node, as an argument shows it.
@@ -483,10 +501,12 @@ impl<B: Body> AnyNode for Node<B> {
         }
     }
 
-    fn clear_inputs(&self) {
+    fn clear_inputs(&self) -> bool {
         // The guard is gone before the inputs are dropped: that may run code of the user's types.
         let inputs = self.lock_inputs().take();
+        let were_there = inputs.is_some();
         drop(inputs);
+        were_there
     }
 }
 

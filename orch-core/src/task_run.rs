@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use crate::completion::Ticket;
 use crate::context;
 use crate::error::TaskError;
-use crate::handle::{Constant, Handle, Projection};
+use crate::handle::{Constant, Handle, Projection, take_last};
 use crate::node::Output;
 use crate::state::State;
 
@@ -216,9 +216,21 @@ impl<T> Tracked<T> {
     /// The `Tracked` itself, when a handle, another `Tracked` or a task run still uses the value,
     /// or when it is a part of a larger result.
     pub fn try_into_inner(mut self) -> Result<T, Self> {
-        match Arc::get_mut(&mut self.output).and_then(|output| output.take()) {
+        match take_last(&mut self.output) {
             Some(value) => Ok(value),
             None => Err(self),
+        }
+    }
+
+    /// Moves the value out after the only handle was awaited. The thread that ended the task run
+    /// may not have let go of it yet.
+    pub(crate) async fn into_last(mut self) -> T {
+        loop {
+            match self.try_into_inner() {
+                Ok(value) => return value,
+                Err(tracked) => self = tracked,
+            }
+            tokio::task::yield_now().await;
         }
     }
 }

@@ -650,7 +650,7 @@ async fn an_item_may_take_several_calls() {
 
 #[flow]
 async fn many(n: u64) -> Result<u64, TaskError> {
-    let waits = map(0..n, |item| yields(item)).fold(0, |sum, item| sum + item);
+    let waits = map(0..n, yields).fold(0, |sum, item| sum + item);
     let inline = map(0..n, square).fold(0u64, |sum, item| sum.wrapping_add(item));
     inline.await?;
     Ok(*waits.await?)

@@ -361,16 +361,16 @@ async fn graph(world: Arc<World>) -> Result<(), TaskError> {
         {
             told(index, error)?;
         }
-        for earlier in 0..=index {
+        for (earlier, handle) in handles.iter_mut().enumerate() {
             let is_used_later = last_use.get(&earlier).is_some_and(|last| *last > index);
             if world.plan.steps[earlier].uses == Use::Drops && !is_used_later {
-                handles[earlier] = None;
+                *handle = None;
             }
         }
     }
-    for index in 0..n {
+    for (index, handle) in handles.iter_mut().enumerate() {
         if world.plan.steps[index].uses == Use::AwaitsLast
-            && let Err(error) = handles[index].take().expect("not dropped").await
+            && let Err(error) = handle.take().expect("not dropped").await
         {
             told(index, error)?;
         }

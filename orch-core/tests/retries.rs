@@ -1000,8 +1000,9 @@ async fn a_silent_blocking_body_is_asked_to_stop_and_waited_for() {
 
 type Gate = Arc<Mutex<mpsc::Receiver<()>>>;
 
-/// Cannot be stopped.
-#[task(timeout = "1ms", on_timeout = "abandon")]
+/// Cannot be stopped. The clock is a real one, for a pool of its own has no other: long enough for
+/// the body to start.
+#[task(timeout = "250ms", on_timeout = "abandon")]
 fn waits_for_gate(gate: Gate) -> u32 {
     // An error says that the gate is gone: as good as open.
     let opened = gate.lock().unwrap().recv();
@@ -1015,6 +1016,8 @@ fn quick(value: u32) -> u32 {
 
 #[flow]
 async fn abandons(gate: Gate) -> Result<u32, TaskError> {
+    // Starts the pool's only thread.
+    quick(4).await?;
     assert!(waits_for_gate(gate).await.unwrap_err().is_timed_out());
     // The pool has one thread, and that is held by the abandoned body.
     Ok(*quick(5).await?)
@@ -1039,4 +1042,52 @@ fn an_abandoned_body_is_counted_and_holds_up_neither_the_flow_nor_the_pool() {
     // The pool has its size again, and works.
     let run = async { quick(6).await.map(|value| *value) };
     assert_eq!(runtime.block_on(run).unwrap(), 6);
+}
+
+#[task]
+fn waits_for_gate_without_a_clock(gate: Gate) -> u32 {
+    let opened = gate.lock().unwrap().recv();
+    u32::from(opened.is_ok())
+}
+
+#[flow]
+async fn is_stuck_on_a_thread(gate: Gate) -> Result<u32, TaskError> {
+    Ok(*waits_for_gate_without_a_clock(gate).await?)
+}
+
+#[test]
+fn a_cancelled_body_that_does_not_stop_is_counted_as_abandoned_too() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    let engine = Engine::builder()
+        .compute_threads(1)
+        .grace(Duration::from_millis(1))
+        .build();
+    let (open, gate) = mpsc::channel();
+    runtime.block_on(async {
+        let mut events = engine.subscribe();
+        let run = is_stuck_on_a_thread(Arc::new(Mutex::new(gate)))
+            .start(&engine)
+            .unwrap();
+        while let Some(Received::Event(event)) = events.next().await {
+            if matches!(event.kind, EventKind::TaskRunStarted { .. }) {
+                break;
+            }
+        }
+        run.cancel();
+        let (result, report) = run.finish().await;
+        assert!(matches!(
+            result.unwrap_err().kind(),
+            FlowErrorKind::Cancelled { .. }
+        ));
+        assert_eq!(report.task_runs[0].state, State::Cancelled);
+    });
+    assert_eq!(engine.abandoned_threads(), 1);
+    open.send(()).unwrap();
+    while engine.abandoned_threads() != 0 {
+        std::thread::yield_now();
+    }
 }

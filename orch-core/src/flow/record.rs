@@ -111,7 +111,7 @@ impl Records {
         let mut are_completed = true;
         let mut look = |upstream: &Header| {
             n_upstream += 1;
-            are_completed &= upstream.state().is_success();
+            are_completed &= upstream.state().is_success() && upstream.has_been_let_go();
         };
         let mut submitted = lock(&self.submitted);
         let index = submitted.count;
