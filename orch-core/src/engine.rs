@@ -16,7 +16,7 @@ use crate::definition::{FlowDefinition, WhenFull};
 use crate::error::{CancelReason, FlowError, FlowErrorKind};
 use crate::event::{EventSource, Events};
 use crate::faults::Faults;
-use crate::flow::{self, Flow, FlowBody, FlowSpec};
+use crate::flow::{self, CrashGuard, Flow, FlowBody, FlowSpec};
 use crate::id::FlowRunId;
 use crate::limit::{Limit, LimitStatus, Limits};
 use crate::policy::failure_mode::FailureMode;
@@ -349,15 +349,16 @@ impl EngineInner {
             Ok(admission) => {
                 let body = body(&flow);
                 let running = Arc::clone(&flow);
+                let mut guard = CrashGuard::new(Arc::clone(&flow), deliver);
                 drop(runtime.spawn(async move {
                     match admission.wait(&running).await {
                         Some(permit) => {
-                            flow::run(running, body, deliver).await;
+                            flow::run(running, body, guard).await;
                             drop(permit);
                         }
                         None => {
                             let reason = running.stop_reason().unwrap_or(CancelReason::FlowRun);
-                            flow::refuse(&running, FlowErrorKind::Cancelled { reason }, deliver);
+                            guard.end(Err(FlowErrorKind::Cancelled { reason }));
                         }
                     }
                 }));

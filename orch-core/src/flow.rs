@@ -38,7 +38,7 @@ use crate::stop::Stop;
 
 use self::queue::ReadyQueue;
 use self::record::{Records, Submission};
-pub(crate) use self::supervise::{Finally, FlowBody, refuse, run, until_stopped};
+pub(crate) use self::supervise::{CrashGuard, Finally, FlowBody, refuse, run, until_stopped};
 
 /// A flow run inside the engine.
 pub(crate) struct Flow {

@@ -17,12 +17,16 @@ use crate::task_run::{Outcome, TaskRun, Tracked};
 /// | passed | for a parameter of type |
 /// |---|---|
 /// | `T`, `&T` with `T: Clone` | `T` |
-/// | `TaskRun<T>`, `&TaskRun<T>`, `Tracked<T>`, `&Tracked<T>` | `T`, `Outcome<T>`, `Tracked<T>` |
+/// | `TaskRun<T>`, `&TaskRun<T>` | `T`, `Outcome<T>`, `Tracked<T>` |
+/// | `Tracked<T>`, `&Tracked<T>` | `T`, `Outcome<T>` |
 /// | `Vec` or array of these handles | `Vec<T>`, `Vec<Tracked<T>>`, `Vec<Outcome<T>>` |
 /// | tuple of two to four `TaskRun`s | a tuple |
 /// | a [`FlowCall<T>`](crate::FlowCall) | `T` |
 /// | `&str` | `String`, `PathBuf` |
 /// | `String`, `&String`, `&Path`, `&PathBuf` | `PathBuf` |
+///
+/// A `Tracked<T>` passed for a parameter that is itself of type `Tracked<T>` is a plain value and
+/// makes no edge; pass the handle, or take the parameter as `&T`.
 ///
 /// What type inference cannot do: `.into()`, `.parse()?`, `Default::default()`, `Vec::new()` and
 /// `.collect()` without a type, and `1` for an `f64`.

@@ -798,7 +798,7 @@ fn a_runtime_that_shuts_down_crashes_what_has_not_ended() {
             .build()
             .unwrap();
         let engine = Engine::new();
-        let run = runtime.block_on(async {
+        let runs = runtime.block_on(async {
             let run = waits_for_ever().start(&engine).unwrap();
             let mut events = run.events();
             // Wait until the task run has started.
@@ -809,9 +809,10 @@ fn a_runtime_that_shuts_down_crashes_what_has_not_ended() {
                     ..
                 }))
             ) {}
-            run
+            vec![run]
         });
         runtime.shutdown_timeout(Duration::from_secs(10));
+        let run = runs.into_iter().next().unwrap();
         assert_eq!(run.state(), State::Crashed);
         let report = run.report();
         assert!(
@@ -824,6 +825,28 @@ fn a_runtime_that_shuts_down_crashes_what_has_not_ended() {
             "{error}"
         );
     }
+}
+
+#[test]
+fn a_flow_started_on_a_runtime_that_was_shut_down_ends_at_once() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .build()
+        .unwrap();
+    let handle = runtime.handle().clone();
+    runtime.shutdown_timeout(Duration::from_secs(10));
+    let _entered = handle.enter();
+    let engine = Engine::new();
+    // It may be refused or taken on: in either case it has ended, and says why.
+    let error = match returns_early().start(&engine) {
+        Ok(run) => futures_executor_block_on(run).unwrap_err(),
+        Err(error) => error,
+    };
+    assert!(
+        matches!(error.kind(), FlowErrorKind::RuntimeShutDown),
+        "{error}"
+    );
+    assert!(engine.flow_runs().is_empty());
 }
 
 #[flow]

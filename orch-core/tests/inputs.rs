@@ -164,32 +164,6 @@ async fn every_kind_of_single_input_gives_its_value_and_its_edge() {
     }
 }
 
-#[flow]
-async fn passes_results_on() -> Result<u64, TaskError> {
-    let result = number(3).await?;
-    let one = tracked::with()
-        .name("tracked result")
-        .submit(result.clone());
-    let all = sum_tracked::with()
-        .name("tracked results")
-        .submit(vec![result.clone(), result]);
-    Ok(*one.await? + *all.await?)
-}
-
-#[orch_core::test]
-#[ignore = "a `Tracked<T>` for a parameter `Tracked<T>` counts as a plain value and makes no edge"]
-async fn a_result_that_is_passed_on_as_it_is_keeps_its_edge() {
-    let run = TestEngine::new().run(passes_results_on()).await;
-    assert_eq!(run.result.as_ref().ok(), Some(&9));
-    check_edges(&run, "tracked result", &["number 3"], EdgeKind::Data);
-    check_edges(
-        &run,
-        "tracked results",
-        &["number 3", "number 3"],
-        EdgeKind::Data,
-    );
-}
-
 #[task]
 async fn sum(all: Vec<u64>) -> u64 {
     all.iter().sum()

@@ -142,7 +142,7 @@ async fn a_failure_says_why_and_what_was_skipped() {
             ● running  refuse
             ✗ failed  refuse  _  3 rows\nare not enough
             ⊘ skipped  evaluate  because `refuse` did not complete
-            ✗ failed  flow doomed-1  _  1 completed, 1 failed, 1 skipped  task run `evaluate` of flow run `doomed-1` was skipped, because `refuse` did not complete: `refuse`: 3 rows\nare not enough
+            ✗ failed  flow doomed-1  _  1 completed, 1 failed, 1 skipped  `refuse`: 3 rows\nare not enough
         "#]],
     );
 }
@@ -194,7 +194,7 @@ async fn a_map_is_one_line_with_counts_and_its_failed_items() {
             ● running  numbers
             ✗ failed  parse  _  unlucky
             ✗ failed  numbers  _  1 of 20 items failed, 0 are tolerated: unlucky
-            ✗ failed  flow parse-2  _  1 failed  task run `numbers` of flow run `parse-2` failed: 1 of 20 items failed, 0 are tolerated: `parse`: unlucky
+            ✗ failed  flow parse-2  _  1 failed  `parse`: unlucky
         "#]],
     );
 }

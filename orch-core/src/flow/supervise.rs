@@ -1,7 +1,6 @@
 //! The life of a flow run: its arguments, its body, the task runs that outlive the body, the
 //! cleanups, the final state.
 
-use std::marker::PhantomData;
 use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -14,6 +13,7 @@ use futures_util::future::BoxFuture;
 use crate::body::{Made, MadeBody};
 use crate::context;
 use crate::definition::{Definition, HookOn};
+use crate::engine::Deliver;
 use crate::error::{
     BoxError, CancelReason, Failure, FlowError, FlowErrorKind, TaskErrorKind, panic_message,
 };
@@ -38,19 +38,13 @@ static FINALLY: Definition = Definition::new("finally", "", "", 0, "");
 /// What a flow body comes to.
 pub(crate) type FlowBody<T> = BoxFuture<'static, Result<T, FlowErrorKind>>;
 
-/// Takes a flow run through its whole life. The result goes to `deliver` before anybody who waits
+/// Takes a flow run through its whole life. The guard delivers the result before anybody who waits
 /// for the flow run is woken.
 pub(crate) async fn run<T: Send + 'static>(
     flow: Arc<Flow>,
     body: FlowBody<T>,
-    deliver: impl FnOnce(Result<T, FlowError>) + Send,
+    mut guard: CrashGuard<T>,
 ) {
-    // Dropped with the runtime, it ends the flow run as crashed.
-    let mut guard = CrashGuard {
-        flow: Arc::clone(&flow),
-        deliver: Some(deliver),
-        result: PhantomData,
-    };
     let span = tracing::info_span!(
         target: "orch",
         "flow_run",
@@ -252,23 +246,30 @@ async fn run_cleanups(flow: &Arc<Flow>, span: &tracing::Span) {
     }
 }
 
-/// Ends the flow run once, whatever happens.
-struct CrashGuard<T, D: FnOnce(Result<T, FlowError>)> {
+/// Ends the flow run once, whatever happens: dropped before, it ends it as crashed.
+pub(crate) struct CrashGuard<T> {
     flow: Arc<Flow>,
-    deliver: Option<D>,
-    result: PhantomData<fn(T)>,
+    deliver: Option<Deliver<T>>,
 }
 
-impl<T, D: FnOnce(Result<T, FlowError>)> CrashGuard<T, D> {
-    fn end(&mut self, result: Result<T, FlowErrorKind>) {
-        let Some(deliver) = self.deliver.take() else {
-            return;
-        };
-        end(&self.flow, result, deliver);
+impl<T> CrashGuard<T> {
+    /// Guards a flow run from the moment on in which it was taken on: a runtime that is shut down
+    /// already drops it without polling anything.
+    pub(crate) fn new(flow: Arc<Flow>, deliver: Deliver<T>) -> Self {
+        Self {
+            flow,
+            deliver: Some(deliver),
+        }
+    }
+
+    pub(crate) fn end(&mut self, result: Result<T, FlowErrorKind>) {
+        if let Some(deliver) = self.deliver.take() {
+            end(&self.flow, result, deliver);
+        }
     }
 }
 
-impl<T, D: FnOnce(Result<T, FlowError>)> Drop for CrashGuard<T, D> {
+impl<T> Drop for CrashGuard<T> {
     fn drop(&mut self) {
         if let Some(deliver) = self.deliver.take() {
             self.flow.stop(Stop::Abort, CancelReason::Shutdown);
