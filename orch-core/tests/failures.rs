@@ -799,8 +799,8 @@ fn a_runtime_that_shuts_down_crashes_what_has_not_ended() {
             .unwrap();
         let engine = Engine::new();
         let runs = runtime.block_on(async {
+            let mut events = engine.subscribe();
             let run = waits_for_ever().start(&engine).unwrap();
-            let mut events = run.events();
             // Wait until the task run has started.
             while !matches!(
                 events.next().await,
