@@ -163,13 +163,13 @@ macro_rules! __task {
         [$($bounds:tt)*] ($($arg:ident),*) -> $output:ty;
     ) => {
         #[doc(hidden)]
-        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
+        #[allow(dead_code, missing_debug_implementations, non_camel_case_types, reason = "made by the attribute, not written")]
         $vis struct $name $($generics)* $($bounds)* {
             options_: $crate::__private::CallOptions<()>,
             marker_: ::core::marker::PhantomData<fn() -> ($($params,)*)>,
         }
 
-        #[allow(dead_code, missing_docs, unused_variables)]
+        #[allow(dead_code, missing_docs, unused_variables, reason = "made by the attribute, not written")]
         impl $($generics)* $name $($types)* $($bounds)* {
             $vis fn with() -> Self {
                 $crate::__private::never()
@@ -205,13 +205,13 @@ macro_rules! __task {
         { $($overridden:tt)* }
     ) => {
         #[doc(hidden)]
-        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
+        #[allow(dead_code, missing_debug_implementations, non_camel_case_types, reason = "made by the attribute, not written")]
         $vis struct $name $($generics)* $($bounds)* {
             options_: $crate::__private::CallOptions<$args>,
             marker_: ::core::marker::PhantomData<fn() -> ($($params,)*)>,
         }
 
-        #[allow(dead_code, missing_docs, clippy::used_underscore_binding)]
+        #[allow(dead_code, missing_docs, clippy::used_underscore_binding, reason = "made by the attribute, not written")]
         impl $($generics)* $name $($types)* $($bounds)* {
             $vis fn with() -> Self {
                 Self {
@@ -252,7 +252,7 @@ macro_rules! __task {
             $($overridden)*
         }
 
-        #[allow(clippy::used_underscore_binding)]
+        #[allow(clippy::used_underscore_binding, reason = "made by the attribute, not written")]
         impl $($generics)* $crate::__private::words::$kind for $name $($types)* $($bounds)* {
             $crate::__task! { @run $kind $async ($($arg),*) $future $call }
         }
@@ -435,7 +435,7 @@ macro_rules! __flow {
             @struct $vis $name [$($generics)*] [$($params)*] [$($bounds)*]
         }
 
-        #[allow(clippy::used_underscore_binding)]
+        #[allow(clippy::used_underscore_binding, reason = "made by the attribute, not written")]
         impl $($generics)* $crate::__private::Flow for $name $($types)* $($bounds)* {
             type Args = $args;
             type Output = $output;
@@ -450,7 +450,7 @@ macro_rules! __flow {
 
     (@struct $vis:vis $name:ident [$($generics:tt)*] [$($params:ident)*] [$($bounds:tt)*]) => {
         #[doc(hidden)]
-        #[allow(dead_code, missing_debug_implementations, non_camel_case_types)]
+        #[allow(dead_code, missing_debug_implementations, non_camel_case_types, reason = "made by the attribute, not written")]
         $vis struct $name $($generics)* $($bounds)* {
             marker_: ::core::marker::PhantomData<fn() -> ($($params,)*)>,
         }
