@@ -311,7 +311,10 @@ impl Drop for Driver {
         }
         let crash = |node: Arc<dyn AnyNode>| {
             let failure = Failure::last(TaskErrorKind::RuntimeShutDown);
-            drop(end(node, &self.flow, Err(failure), self.flow.now()));
+            // What wanted to look at it became ready: it is ended with the rest of the queue.
+            if let Some(next) = end(node, &self.flow, Err(failure), self.flow.now()) {
+                self.flow.push_quietly(next);
+            }
         };
         if let Some(current) = self.current.take() {
             self.slot.clear();

@@ -827,6 +827,38 @@ fn a_runtime_that_shuts_down_crashes_what_has_not_ended() {
     }
 }
 
+#[flow]
+async fn looks_at_what_never_ends() -> Result<String, TaskError> {
+    Ok(describes(never_ends()).await?.into_inner())
+}
+
+#[test]
+fn a_runtime_that_shuts_down_ends_those_who_would_look_at_the_crash_too() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_time()
+        .build()
+        .unwrap();
+    let engine = Engine::new();
+    let run = runtime.block_on(async {
+        let mut events = engine.subscribe();
+        let run = looks_at_what_never_ends().start(&engine).unwrap();
+        // Wait until the task run has started.
+        while !matches!(
+            events.next().await,
+            Some(Received::Event(orch_core::Event {
+                kind: orch_core::EventKind::TaskRunStarted { .. },
+                ..
+            }))
+        ) {}
+        run
+    });
+    drop(runtime);
+    let report = run.report();
+    let states: Vec<State> = report.task_runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [State::Crashed, State::Crashed]);
+}
+
 #[test]
 fn a_flow_started_on_a_runtime_that_was_shut_down_ends_at_once() {
     let runtime = tokio::runtime::Builder::new_multi_thread()
