@@ -840,10 +840,13 @@ fn a_runtime_that_shuts_down_ends_those_who_would_look_at_the_crash_too() {
         .build()
         .unwrap();
     let engine = Engine::new();
-    let run = runtime.block_on(async {
-        let mut events = engine.subscribe();
-        let run = looks_at_what_never_ends().start(&engine).unwrap();
-        // Wait until the task run has started.
+    let mut events = engine.subscribe();
+    let run = {
+        let _entered = runtime.enter();
+        looks_at_what_never_ends().start(&engine).unwrap()
+    };
+    // Wait until the task run has started.
+    runtime.block_on(async {
         while !matches!(
             events.next().await,
             Some(Received::Event(orch_core::Event {
@@ -851,7 +854,6 @@ fn a_runtime_that_shuts_down_ends_those_who_would_look_at_the_crash_too() {
                 ..
             }))
         ) {}
-        run
     });
     drop(runtime);
     let report = run.report();
