@@ -7,6 +7,8 @@
 //!     -> save_model -> load_model -> predict
 //! ```
 //!
+//! With `--store` the next day's run computes what has changed since: nothing, for the same file.
+//!
 //! `cargo run --release --example daily_forest -- --help` lists what it takes.
 
 use std::process::ExitCode;
@@ -15,7 +17,7 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use orch_core::Progress;
 use orch_core::prelude::*;
-use orch_examples::{ForestArguments, collect_logs, exit_code, show_run};
+use orch_examples::{ForestArguments, collect_logs, engine, exit_code, show_run};
 use orch_ml::tasks::{
     drop_incomplete, evaluate_forest_classifier, load_csv, load_model, save_model, separate_label,
     split_classes, train_forest_classifier,
@@ -29,7 +31,7 @@ use orch_ml::{
 pub type Predicted = Vec<(String, usize)>;
 
 /// Predicts the class of each row.
-#[task]
+#[task(cache)]
 pub fn predict(
     model: &ForestClassifier,
     rows: &ClassificationDataset,
@@ -81,7 +83,7 @@ async fn run(args: ForestArguments) -> anyhow::Result<()> {
     let (file, model) = (args.data(), args.model());
     let flow = daily_forest(&file, args.target, args.test_fraction, forest, &model);
 
-    let engine = Engine::new();
+    let engine = engine(args.store.as_deref())?;
     let progress = Progress::show(&engine);
     let (result, report) = flow.start(&engine)?.finish().await;
     progress.finish();

@@ -1,22 +1,23 @@
 //! How well does a straight line predict? A CSV file with gaps becomes a linear regression and its
-//! error on held-out rows: load -> preprocess -> train_model -> evaluate. `-- --help` says the rest.
+//! error on held-out rows: load -> preprocess -> train_model -> evaluate. With `--store` a second run
+//! computes what has changed. `-- --help` says the rest.
 
 use std::process::ExitCode;
 
 use anyhow::Context as _;
 use clap::Parser as _;
 use orch_core::{Progress, prelude::*};
-use orch_examples::{WorkflowArguments, collect_logs, exit_code, show_run};
+use orch_examples::{WorkflowArguments, collect_logs, engine, exit_code, show_run};
 use orch_ml::{CsvOptions, Dataset, LinearModel, MlError, RegressionMetrics, Table};
 
 /// Reads the table. Only what may pass is tried again: a missing file stays missing.
-#[task(retries = 2, backoff = "1s..10s")]
+#[task(cache, retries = 2, backoff = "1s..10s")]
 pub fn load(file: DataFile) -> Result<Table, MlError> {
     orch_ml::read_csv(&file, &CsvOptions::default())
 }
 
 /// Drops incomplete rows, selects the columns, and splits into rows to train on and to test on.
-#[task]
+#[task(cache)]
 pub fn preprocess(
     table: &Table,
     features: &[String],
@@ -30,13 +31,13 @@ pub fn preprocess(
 }
 
 /// Fits a linear regression.
-#[task]
+#[task(cache)]
 pub fn train_model(train: &Dataset) -> Result<LinearModel, MlError> {
     orch_ml::fit_linear(train)
 }
 
 /// Compares what the model says of rows that it has not seen with what they are.
-#[task]
+#[task(cache)]
 pub fn evaluate(model: &LinearModel, test: &Dataset) -> Result<RegressionMetrics, MlError> {
     orch_ml::evaluate_regression(model, test)
 }
@@ -63,7 +64,7 @@ async fn main() -> ExitCode {
 
 async fn run(args: WorkflowArguments) -> anyhow::Result<()> {
     collect_logs();
-    let engine = Engine::new();
+    let engine = engine(args.store.as_deref())?;
     let progress = Progress::show(&engine);
     let (file, share) = (args.data(), args.test_fraction);
     let flow = ml_workflow(&file, args.features, args.target, share, args.seed);

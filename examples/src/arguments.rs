@@ -36,6 +36,9 @@ pub struct WorkflowArguments {
     /// Decides which rows are tested on
     #[arg(long, default_value_t = 42)]
     pub seed: u64,
+    /// Folder to keep results in: what a later run has in common with this one is not computed again
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
     /// Directory to write the graph, the timeline and the whole run to
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
@@ -77,6 +80,9 @@ pub struct ForestArguments {
     /// File to save the model to [default: `daily_forest.model` in the system's temporary directory]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
+    /// Folder to keep results in: what a later run has in common with this one is not computed again
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
     /// Directory to write the graph, the timeline and the whole run to
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,

@@ -6,4 +6,4 @@ mod arguments;
 mod terminal;
 
 pub use crate::arguments::{ForestArguments, WorkflowArguments};
-pub use crate::terminal::{collect_logs, exit_code, show_run};
+pub use crate::terminal::{collect_logs, engine, exit_code, show_run};

@@ -6,7 +6,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use orch_core::report::{LogReport, ReportError};
-use orch_core::{FlowError, LogLayer, RunReport, State, TaskError};
+use orch_core::store::StoreError;
+use orch_core::{Engine, FlowError, LogLayer, RunReport, State, TaskError};
 use orch_ml::MlError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -14,6 +15,14 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Lets reports have what is logged, by any crate, while a task runs.
 pub fn collect_logs() {
     tracing_subscriber::registry().with(LogLayer::new()).init();
+}
+
+/// Makes an engine: on a folder, if there is one for results to be kept in, else in memory.
+///
+/// # Errors
+/// [`StoreError`] if the folder cannot be used.
+pub fn engine(store: Option<&Path>) -> Result<Engine, StoreError> {
+    store.map_or_else(|| Ok(Engine::new()), Engine::open)
 }
 
 /// Prints what became of a flow run: the time of each task run, the critical path, what was logged

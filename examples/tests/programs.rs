@@ -407,3 +407,78 @@ fn a_model_that_cannot_be_saved_is_named() {
         ],
     );
 }
+
+/// The state of each task run in a printed table, by name.
+fn states(out: &str) -> Vec<(&str, &str)> {
+    let rows = out.lines().skip_while(|line| !line.starts_with("state"));
+    let rows = rows.skip(1).take_while(|line| !line.is_empty());
+    rows.map(|row| {
+        let mut words = row.split_whitespace().skip(1);
+        let state = words.next().expect("a state follows its mark");
+        (words.next().expect("a name follows the state"), state)
+    })
+    .collect()
+}
+
+#[track_caller]
+fn check_states(out: &str, is_executed: impl Fn(&str) -> bool) {
+    let states = states(out);
+    assert!(states.len() > 3, "{out}");
+    for (name, state) in states {
+        let expected = if is_executed(name) {
+            "completed"
+        } else {
+            "cached"
+        };
+        assert_eq!(state, expected, "{name} in:\n{out}");
+    }
+}
+
+#[test]
+fn ml_workflow_computes_what_has_changed_since_the_last_run() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = dir.path().join("store");
+    let run = |rest: &[&str]| {
+        let arguments = [&["--store", store.to_str().unwrap()], rest].concat();
+        check_succeeds("ml_workflow", &arguments).0
+    };
+    let first = run(&[]);
+    check_states(&first, |_| true);
+    let second = run(&[]);
+    check_states(&second, |_| false);
+    for label in ["R2", "MAE", "RMSE"] {
+        assert_eq!(number(&second, label), number(&first, label));
+    }
+    // Other rows are tested on; the file is the same.
+    check_states(&run(&["--seed", "7"]), |name| name != "load");
+}
+
+#[test]
+fn daily_forest_keeps_its_results_and_looks_after_the_model_file() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, model) = (dir.path().join("store"), dir.path().join("iris.model"));
+    let paths = [&store, &model].map(|path| path.to_str().unwrap());
+    let run = |trees: &str| {
+        let arguments = ["--store", paths[0], "--model", paths[1], "--trees", trees];
+        check_succeeds("daily_forest", &arguments).0
+    };
+    let first = run("20");
+    check_states(&first, |_| true);
+    let second = run("20");
+    check_states(&second, |_| false);
+    assert_eq!(number(&second, "accuracy "), number(&first, "accuracy "));
+
+    // Another forest: what comes before the training is the same.
+    let of_forest = [
+        "train_forest_classifier",
+        "evaluate_forest_classifier",
+        "save_model",
+        "load_model",
+        "predict",
+    ];
+    check_states(&run("21"), |name| of_forest.contains(&name));
+    // A model file that is gone is written again, and holds what it held.
+    fs::remove_file(&model).unwrap();
+    check_states(&run("21"), |name| name == "save_model");
+    assert!(model.exists());
+}

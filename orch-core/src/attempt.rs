@@ -14,7 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::body::{Body, ended_meanwhile};
 use crate::definition::{HookOn, Kind, LimitUse};
-use crate::error::{Failure, TaskErrorKind};
+use crate::error::{Failure, RecordedError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::flow::call_hook;
 use crate::hook::HookEvent;
@@ -50,6 +50,10 @@ pub(crate) fn start_attempt(header: &Header, now: u64) -> Result<u32, Failure> {
     let attempt = header.start_attempt(now);
     if flow.engine.events.is_live() && !header.is_item() {
         flow.emit(EventKind::started(header, attempt));
+    }
+    if let (1, Some(recorder), Some(identity)) = (attempt, flow.recorder(), header.identity()) {
+        // Before the body runs: after a crash it counts as having been under way.
+        recorder.push_task_run(header, identity, State::Running, None, None);
     }
     if !header.definition.hooks.is_empty() {
         call_hooks(header, HookOn::Start, State::Running, None, None);
@@ -98,12 +102,12 @@ impl Policy {
 }
 
 /// Takes a node through its attempts.
-pub(crate) async fn run_with_policy<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
+pub(crate) async fn run_with_policy<B: Body>(
+    node: &Arc<Node<B>>,
+    args: B::Args,
+) -> Result<B::Output, Failure> {
     let header = &node.header;
     let flow = &header.flow;
-    let Some(args) = node.take_inputs() else {
-        return Err(ended_meanwhile());
-    };
     if let Some(name) = B::label(&args) {
         let _ = header.detail_mut().name.set(name);
     }
@@ -124,12 +128,8 @@ pub(crate) async fn run_with_policy<B: Body>(node: Arc<Node<B>>) -> Result<(), F
             (Some(rest), Some(again)) if attempt < max_attempts => again(rest),
             _ => rest.take().expect("the inputs last for all attempts"),
         };
-        let result = attempt_once(&node, args, &policy, waits_since).await;
-        let failure = match result {
-            Ok(result) => {
-                node.keep(result);
-                return Ok(());
-            }
+        let failure = match attempt_once(node, args, &policy, waits_since).await {
+            Ok(result) => return Ok(result),
             Err(failure) => failure,
         };
         let Some(delay) = retry_delay(header, &policy, &failure, attempt, max_attempts) else {
@@ -207,6 +207,17 @@ fn note_failed_attempt(
         error: error.clone(),
     });
     detail.renew_token();
+    if let (Some(recorder), Some(call)) = (flow.recorder(), header.call()) {
+        let started = started.unwrap_or(ended);
+        let error = RecordedError::of_failure(&error, failure);
+        recorder.push_attempt(
+            call,
+            attempt,
+            started.as_nanos() as u64,
+            ended.as_nanos() as u64,
+            error,
+        );
+    }
     if flow.engine.events.is_live() {
         flow.emit(EventKind::attempt_failed(
             header,

@@ -1,6 +1,6 @@
 //! What a node executes: the function of a task, or something of the engine's own.
 
-use std::any::TypeId;
+use std::any::{TypeId, type_name};
 use std::marker::PhantomData;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -10,18 +10,23 @@ use futures_util::future::BoxFuture;
 use tokio_util::sync::ReusableBoxFuture;
 
 use crate::attempt;
+use crate::code::{Code, fingerprint_of};
 use crate::compute;
 use crate::context;
 use crate::definition::{Definition, LimitUse};
 use crate::driver;
-use crate::error::{CancelReason, Failure, TaskErrorKind};
+use crate::durable;
+use crate::error::{CancelReason, Failure, TaskError, TaskErrorKind};
 use crate::input::Arguments;
+use crate::key::{CallHasher, Keys};
 use crate::node::{AnyNode, Node, Upstream};
 use crate::stop::Stop;
+use crate::task_run::TaskRun;
+use crate::value::{Codec, Digest};
 
 /// A task, as its macro makes it.
 #[doc(hidden)]
-pub trait Task: Sized + 'static {
+pub trait Task: Code + Sized + 'static {
     /// The tuple of its arguments.
     type Args: Arguments;
     /// What it returns, errors aside.
@@ -38,6 +43,40 @@ pub trait Task: Sized + 'static {
     /// The limits of a run; the templates among them filled in.
     fn limits(_args: &Self::Args) -> Vec<LimitUse> {
         Self::definition().limits.to_vec()
+    }
+
+    /// Hands the arguments over to whoever puts a key together.
+    fn keys(args: &Self::Args, keys: &mut Keys<'_>);
+
+    /// How its results are stored, if they can be.
+    fn codec() -> Option<Codec<Self::Output>>;
+
+    /// Whether its runs can be undone.
+    const HAS_ROLLBACK: bool = false;
+
+    /// Calls the task that undoes a run.
+    fn rollback(_args: Self::Args, _output: TaskRun<Self::Output>) -> Option<Undoing> {
+        None
+    }
+}
+
+/// A call of a task that undoes another one's run.
+#[doc(hidden)]
+pub struct Undoing(pub(crate) BoxFuture<'static, Result<(), TaskError>>);
+
+impl Undoing {
+    /// Waits for it, whatever it returns.
+    pub fn new<T: Send + Sync + 'static>(undoing: TaskRun<T>) -> Self {
+        Self(Box::pin(async move { undoing.await.map(drop) }))
+    }
+}
+
+/// The id of a task: its `id` option, or its package and the path of its function, which tells
+/// functions of one name apart.
+pub(crate) fn id_of(definition: &Definition, type_name: &str) -> String {
+    match definition.id {
+        Some(id) => id.to_owned(),
+        None => format!("{}/{type_name}", definition.package),
     }
 }
 
@@ -78,11 +117,56 @@ pub(crate) trait Body: Sized + Send + Sync + 'static {
         Vec::new()
     }
 
-    /// Starts a node: by itself when it needs nothing but its inputs, else through the policy
-    /// loop.
+    /// The task's id.
+    fn task_id(definition: &Definition) -> String {
+        format!("orch/{}", definition.name)
+    }
+
+    /// Hands the arguments over to whoever puts a key together.
+    fn keys(_args: &Self::Args, _keys: &mut Keys<'_>) {}
+
+    /// Names the call by its arguments.
+    fn call(args: &Self::Args, call: &mut CallHasher) {
+        args.visit(&mut |upstream| call.upstream(upstream.header));
+    }
+
+    /// The fingerprint of its code and of what that uses.
+    fn code(definition: &Definition) -> Digest {
+        Digest::from_bytes(*definition.fingerprint)
+    }
+
+    /// How results are stored, if they can be.
+    fn codec() -> Option<Codec<Self::Output>> {
+        None
+    }
+
+    /// Whether runs can be undone.
+    const HAS_ROLLBACK: bool = false;
+
+    /// Calls the task that undoes a run.
+    fn rollback(_args: Self::Args, _output: TaskRun<Self::Output>) -> Option<Undoing> {
+        None
+    }
+
+    /// Starts a node: by itself when it needs nothing but its inputs, else through the cache and
+    /// the policy loop.
     fn start(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
+        if durable::concerns(&node) {
+            if durable::hit_at_once(&node) {
+                return Started::Done(Ok(()));
+            }
+            slot.set(durable::run(node));
+            return Started::InSlot;
+        }
         if attempt::needs_policy(&node) {
-            slot.set(attempt::run_with_policy(node));
+            slot.set(async move {
+                let Some(args) = node.take_inputs() else {
+                    return Err(ended_meanwhile());
+                };
+                let result = attempt::run_with_policy(&node, args).await?;
+                node.keep(result);
+                Ok(())
+            });
             return Started::InSlot;
         }
         Self::start_plain(node, slot, now)
@@ -170,6 +254,32 @@ impl<T: AsyncTask> Body for AsyncBody<T> {
         T::limits(args)
     }
 
+    fn task_id(definition: &Definition) -> String {
+        id_of(definition, type_name::<T>())
+    }
+
+    fn keys(args: &T::Args, keys: &mut Keys<'_>) {
+        T::keys(args, keys);
+    }
+
+    fn call(args: &T::Args, call: &mut CallHasher) {
+        T::keys(args, &mut call.keys());
+    }
+
+    fn code(_definition: &Definition) -> Digest {
+        fingerprint_of::<T>()
+    }
+
+    fn codec() -> Option<Codec<T::Output>> {
+        T::codec()
+    }
+
+    const HAS_ROLLBACK: bool = T::HAS_ROLLBACK;
+
+    fn rollback(args: T::Args, output: TaskRun<T::Output>) -> Option<Undoing> {
+        T::rollback(args, output)
+    }
+
     fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
             return Started::Done(Err(ended_meanwhile()));
@@ -210,6 +320,32 @@ impl<T: SyncTask> Body for InlineBody<T> {
         T::limits(args)
     }
 
+    fn task_id(definition: &Definition) -> String {
+        id_of(definition, type_name::<T>())
+    }
+
+    fn keys(args: &T::Args, keys: &mut Keys<'_>) {
+        T::keys(args, keys);
+    }
+
+    fn call(args: &T::Args, call: &mut CallHasher) {
+        T::keys(args, &mut call.keys());
+    }
+
+    fn code(_definition: &Definition) -> Digest {
+        fingerprint_of::<T>()
+    }
+
+    fn codec() -> Option<Codec<T::Output>> {
+        T::codec()
+    }
+
+    const HAS_ROLLBACK: bool = T::HAS_ROLLBACK;
+
+    fn rollback(args: T::Args, output: TaskRun<T::Output>) -> Option<Undoing> {
+        T::rollback(args, output)
+    }
+
     fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
             return Started::Done(Err(ended_meanwhile()));
@@ -242,6 +378,32 @@ impl<T: SyncTask> Body for BlockingBody<T> {
 
     fn limits(args: &T::Args) -> Vec<LimitUse> {
         T::limits(args)
+    }
+
+    fn task_id(definition: &Definition) -> String {
+        id_of(definition, type_name::<T>())
+    }
+
+    fn keys(args: &T::Args, keys: &mut Keys<'_>) {
+        T::keys(args, keys);
+    }
+
+    fn call(args: &T::Args, call: &mut CallHasher) {
+        T::keys(args, &mut call.keys());
+    }
+
+    fn code(_definition: &Definition) -> Digest {
+        fingerprint_of::<T>()
+    }
+
+    fn codec() -> Option<Codec<T::Output>> {
+        T::codec()
+    }
+
+    const HAS_ROLLBACK: bool = T::HAS_ROLLBACK;
+
+    fn rollback(args: T::Args, output: TaskRun<T::Output>) -> Option<Undoing> {
+        T::rollback(args, output)
     }
 
     fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot, _now: u64) -> Started {

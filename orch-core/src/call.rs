@@ -12,13 +12,16 @@ use crate::definition::{FlowDefinition, LimitUse};
 use crate::detail::Detail;
 use crate::engine::Engine;
 use crate::error::{BoxError, Failure, TaskErrorKind};
+use crate::expansion::{Cacheable, Recordable};
 use crate::flow::{Flow, NodeSpec};
+use crate::handle::Handle;
 use crate::input::Arguments;
 use crate::node::AnyNode;
 use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
 use crate::report::NodeKind;
 use crate::scope::Scope;
 use crate::task_run::TaskRun;
+use crate::value::{Codec, StoredForm};
 
 /// The options of one call. The setters are generated next to the task.
 #[doc(hidden)]
@@ -164,6 +167,7 @@ fn submit<T: Task, B: Body<Args = T::Args, Output = T::Output>>(
     args: T::Args,
 ) -> TaskRun<T::Output> {
     let (flow, scope) = place_of(&args);
+    let completed = scope.as_ref().and_then(|scope| scope.completed.clone());
     let mut spec = NodeSpec::new(T::definition(), NodeKind::Task);
     spec.scope = scope;
     let mut allow_failure = false;
@@ -173,7 +177,20 @@ fn submit<T: Task, B: Body<Args = T::Args, Output = T::Output>>(
         spec.detail = Some(Box::new(rare.detail));
     }
     spec.allow_failure = allow_failure;
-    TaskRun::first(flow.submit::<B>(spec, args, options.again))
+    let Some(completed) = completed else {
+        return TaskRun::first(flow.submit::<B>(spec, args, options.again));
+    };
+    let identity = flow.identify::<B>(&spec, &args);
+    let call = identity.call.filter(|_| identity.is_complete);
+    if let Some(node) = call.and_then(|call| completed.get::<B>(call)) {
+        return TaskRun::from_handle(Handle::new(node));
+    }
+    spec.detail.get_or_insert_default().identity = std::sync::OnceLock::from(identity);
+    let node = flow.submit::<B>(spec, args, options.again);
+    if let Some(call) = call {
+        completed.insert(call, &node);
+    }
+    TaskRun::first(node)
 }
 
 /// Submits a run of an async task.
@@ -351,18 +368,52 @@ impl<T: serde::Serialize + serde::de::DeserializeOwned> Storable for T {}
 #[doc(hidden)]
 pub struct StorableProbe<T>(PhantomData<T>);
 
-impl<T: Storable> StorableProbe<T> {
+impl<T: Storable + 'static> StorableProbe<T> {
     pub const STORABLE: bool = true;
+    pub const CODEC: Option<Codec<T>> = Some(Codec::serde());
 }
 
 /// The answer for results that cannot.
 #[doc(hidden)]
-pub trait NotStorable {
+pub trait NotStorable<T> {
     const STORABLE: bool = false;
+    const CODEC: Option<Codec<T>> = None;
 }
 
-impl<T> NotStorable for StorableProbe<T> {}
+impl<T> NotStorable<T> for StorableProbe<T> {}
 
-/// Does nothing, for types that can be stored; others do not compile.
+/// Finds out whether a type has a stored form of its own.
 #[doc(hidden)]
-pub const fn assert_storable<T: Storable>() {}
+pub struct OwnFormProbe<T>(PhantomData<T>);
+
+impl<T: StoredForm + 'static> OwnFormProbe<T> {
+    pub const CODEC: Option<Codec<T>> = Some(Codec::own());
+
+    /// Nothing is missing.
+    pub fn assert_cacheable() {}
+
+    /// Nothing is missing.
+    pub fn assert_recordable() {}
+}
+
+/// The answer for types that have none.
+#[doc(hidden)]
+pub trait NoOwnForm<T> {
+    const CODEC: Option<Codec<T>> = None;
+
+    /// Does not compile for a result that cannot be stored.
+    fn assert_cacheable()
+    where
+        T: Cacheable,
+    {
+    }
+
+    /// The same for a task with an effect.
+    fn assert_recordable()
+    where
+        T: Recordable,
+    {
+    }
+}
+
+impl<T> NoOwnForm<T> for OwnFormProbe<T> {}

@@ -103,11 +103,6 @@ impl<W> Completion<W> {
         }
     }
 
-    /// Whether it has ended.
-    pub(crate) fn is_done(&self) -> bool {
-        matches!(*self.lock(), Waiters::Done)
-    }
-
     fn lock(&self) -> MutexGuard<'_, Waiters<W>> {
         // A waiter's code never runs under this lock, except `update`'s, which does not panic.
         self.waiters

@@ -20,7 +20,7 @@ use crate::error::{BoxError, TaskError, TaskErrorKind};
 use crate::flow::{Finally, Flow, stop_of};
 use crate::id::FlowRunId;
 use crate::node::{AnyNode, Header, NodeRef};
-use crate::scope::Scope;
+use crate::scope::{Completed, Scope};
 use crate::stop::Stop;
 
 thread_local! {
@@ -187,10 +187,25 @@ impl Place {
 pub(crate) fn children_of(header: &Header) -> Arc<Scope> {
     let children = header.detail_mut().children.get_or_init(|| {
         let seed = seed_of(header);
-        let scope = Scope::new(header.scope.clone(), header.index, seed);
+        let scope = Scope::new(header.scope.clone(), header.index, header.call(), seed);
         Arc::new(scope)
     });
     Arc::clone(children)
+}
+
+/// Lets the calls of the running group take results of earlier passes over the same calls.
+pub(crate) fn keep_completed(completed: Arc<Completed>) {
+    let node = with_current(|place| place.and_then(|place| place.node.clone()));
+    let Some(node) = node else {
+        return;
+    };
+    let header = node.header();
+    // All passes name their calls alike: by the scope around them, not by the pass.
+    let call = header.scope.as_ref().map(|around| around.calls.scope());
+    let scope = Scope::new(header.scope.clone(), header.index, call, seed_of(header))
+        .with_completed(completed);
+    let is_first = header.detail_mut().children.set(Arc::new(scope)).is_ok();
+    debug_assert!(is_first, "a group has called nothing before its body runs");
 }
 
 /// Returns the seed of a task run: from where it stands, not from when it was submitted.
@@ -416,6 +431,10 @@ impl TaskContext {
         }
     }
 
+    pub(crate) fn node(&self) -> Option<&Arc<dyn AnyNode>> {
+        self.node.as_ref()
+    }
+
     /// Returns the number of this attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
@@ -512,6 +531,10 @@ impl FlowContext {
     /// A context of no flow run, for calling a flow's own function in a test.
     pub fn detached() -> Self {
         Self { flow: None }
+    }
+
+    pub(crate) fn flow(&self) -> Option<&Arc<Flow>> {
+        self.flow.as_ref()
     }
 
     /// Returns the id of the flow run.

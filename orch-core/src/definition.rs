@@ -62,6 +62,12 @@ pub struct Definition {
     pub hooks: &'static [(HookOn, Hook)],
     /// The `cache` option.
     pub cache: CacheOption,
+    /// How long past its age a cached result may be used while a new one is made.
+    pub stale_ok: Option<Duration>,
+    /// Whether its seed is part of the cache key: it may use random numbers.
+    pub is_seeded: bool,
+    /// Whether it acts on the outside: it starts only when its inputs are on disk.
+    pub effect: bool,
     /// The `name` option, as written.
     pub name_template: Option<&'static str>,
 }
@@ -88,6 +94,16 @@ pub struct Parameter {
     pub passing: ParameterPassing,
     /// Its part in the cache key.
     pub key: KeyPart,
+}
+
+impl Parameter {
+    /// Whether a call passes something for it.
+    pub fn is_input(&self) -> bool {
+        matches!(
+            self.passing,
+            ParameterPassing::ByRef | ParameterPassing::ByValue
+        )
+    }
 }
 
 /// How a body gets a parameter.
@@ -215,6 +231,9 @@ impl Definition {
             priority: 0,
             hooks: &[],
             cache: CacheOption::None,
+            stale_ok: None,
+            is_seeded: false,
+            effect: false,
             name_template: None,
         }
     }

@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use crate::definition::LimitUse;
 use crate::error::TaskError;
+use crate::identity::Identity;
 use crate::node::AnyNode;
 use crate::policy::retry::Backoff;
 use crate::report::AttemptReport;
@@ -32,6 +33,8 @@ pub(crate) struct Detail {
     /// Whether the body pended on another task run since it was last polled.
     pub(crate) awaits_task_run: AtomicBool,
     pub(crate) seed: OnceLock<u64>,
+    /// What the task run is to the cache and the store.
+    pub(crate) identity: OnceLock<Identity>,
     /// When the last attempt started, from the second on.
     pub(crate) last_started: AtomicU64,
 }

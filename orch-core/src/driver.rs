@@ -18,6 +18,7 @@ use crate::error::{CancelReason, Failure, TaskError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::flow::{Flow, call_hook, stop_of};
 use crate::hook::HookEvent;
+use crate::identity::Identity;
 use crate::logs;
 use crate::node::{AnyNode, Header, Waiter};
 use crate::report::{EdgeKind, NodeKind};
@@ -385,6 +386,13 @@ pub(crate) fn run_inline(
     Ok(())
 }
 
+/// Ends a node that has its result without having been executed.
+pub(crate) fn end_completed(node: Arc<dyn AnyNode>, flow: &Arc<Flow>) {
+    if let Some(next) = end(node, flow, Ok(()), flow.now()) {
+        flow.push(next);
+    }
+}
+
 /// Ends a node with what its body came to. Returns a node that became ready by it, to go on with.
 fn end(
     node: Arc<dyn AnyNode>,
@@ -535,7 +543,9 @@ fn end_one(
     let header = node.header();
     let change = match &ending {
         // The change itself is the claim.
-        Ending::Completed => StateChange::Complete,
+        Ending::Completed => header
+            .identity()
+            .map_or(StateChange::Complete, Identity::completion),
         Ending::Error(error) => {
             if !header.claim_end() {
                 return;
@@ -589,9 +599,16 @@ fn end_one(
     if state.is_failure() && !header.is_item() {
         flow.add_failure(Arc::clone(&node));
     }
+    if let (Some(recorder), Some(identity)) = (flow.recorder(), header.identity())
+        && !identity.is_recorded()
+        && (state.is_success() || !recorder.has_result(identity))
+    {
+        recorder.push_task_run(header, identity, state, Some(now), None);
+    }
     flow.count_end(header, state, now);
     let failed = state.is_failure().then(|| Arc::clone(&node));
     let waiters = header.completion.complete();
+    header.set_let_go();
     // Let go before anybody who waits goes on, so that the last handle can move the result out.
     // Who comes from now on does not wait: hence nothing between these two.
     drop(node);

@@ -1,7 +1,17 @@
 //! The engine: what flow runs share, and who takes them on.
 
+mod keeping;
+mod opening;
+mod resuming;
+
+pub(crate) use self::opening::{Opened, Opening};
+#[cfg(feature = "cli")]
+pub(crate) use self::resuming::{call_of, find};
+
 use std::collections::HashMap;
 use std::fmt;
+#[cfg(feature = "sqlite")]
+use std::path::Path;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -11,6 +21,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
+use crate::cache::Cache;
 use crate::compute::Pool;
 use crate::definition::{FlowDefinition, WhenFull};
 use crate::error::{CancelReason, FlowError, FlowErrorKind};
@@ -19,9 +30,16 @@ use crate::faults::Faults;
 use crate::flow::{self, CrashGuard, Flow, FlowBody, FlowSpec};
 use crate::id::FlowRunId;
 use crate::limit::{Limit, LimitStatus, Limits};
+use crate::node::Header;
+use crate::pattern;
 use crate::policy::failure_mode::FailureMode;
+use crate::recorder::EngineStore;
 use crate::resource::Resources;
 use crate::stop::Stop;
+#[cfg(feature = "sqlite")]
+use crate::store::StoreError;
+use crate::store::{BlobStore, Durability, OnStoreFailure, RunStore};
+use crate::value::Codec;
 
 /// Executes flow runs: a handle that is cheap to clone and that a host service owns.
 ///
@@ -61,6 +79,10 @@ pub(crate) struct Config {
     pub(crate) log_limit: usize,
     event_capacity: usize,
     compute_threads: Option<usize>,
+    memory_cache: usize,
+    refresh: Vec<String>,
+    durability: Durability,
+    on_store_failure: OnStoreFailure,
 }
 
 impl Default for Config {
@@ -74,6 +96,10 @@ impl Default for Config {
             log_limit: 10_000,
             event_capacity: 4_096,
             compute_threads: None,
+            memory_cache: 256 * 1024 * 1024,
+            refresh: Vec::new(),
+            durability: Durability::Relaxed,
+            on_store_failure: OnStoreFailure::Fail,
         }
     }
 }
@@ -86,6 +112,8 @@ pub(crate) struct EngineInner {
     pub(crate) events: EventSource,
     pub(crate) pool: Pool,
     pub(crate) faults: Faults,
+    pub(crate) cache: Arc<Cache>,
+    pub(crate) store: Option<Arc<EngineStore>>,
     is_closed: AtomicBool,
     running: Mutex<Running>,
     changed: Notify,
@@ -107,6 +135,15 @@ impl Engine {
     /// Makes an engine that keeps everything in memory, with default settings.
     pub fn new() -> Self {
         Self::builder().build()
+    }
+
+    /// Makes an engine on a folder, with default settings. See [`EngineBuilder::open`].
+    ///
+    /// # Errors
+    /// [`StoreError`] if the folder cannot be used.
+    #[cfg(feature = "sqlite")]
+    pub fn open(folder: impl AsRef<Path>) -> Result<Self, StoreError> {
+        Self::builder().open(folder)
     }
 
     /// Starts to set up an engine.
@@ -282,23 +319,88 @@ impl EngineBuilder {
         self
     }
 
+    /// How many bytes of cached results are kept in memory, by their stored length. Default:
+    /// 256 MiB.
+    pub fn memory_cache(mut self, bytes: usize) -> Self {
+        self.config.memory_cache = bytes;
+        self
+    }
+
+    /// Executes tasks of this name although the cache has results for them, and replaces those. `*`
+    /// stands for any letters.
+    pub fn refresh(mut self, tasks: impl Into<String>) -> Self {
+        self.config.refresh.push(tasks.into());
+        self
+    }
+
+    /// How soon a result survives, on an engine with a store. Default: [`Durability::Relaxed`].
+    pub fn durability(mut self, durability: Durability) -> Self {
+        self.config.durability = durability;
+        self
+    }
+
+    /// What becomes of flow runs when the store fails. Default: [`OnStoreFailure::Fail`].
+    pub fn on_store_failure(mut self, then: OnStoreFailure) -> Self {
+        self.config.on_store_failure = then;
+        self
+    }
+
+    /// Makes the engine on a folder, which is created if it is missing: history, recorded results
+    /// and the cache are kept there, and what was interrupted can be gone on with.
+    ///
+    /// # Errors
+    /// [`StoreError`] if the folder cannot be used: it is read-only, on a network filesystem, or
+    /// was written by a later release.
+    #[cfg(feature = "sqlite")]
+    pub fn open(self, folder: impl AsRef<Path>) -> Result<Engine, StoreError> {
+        let (runs, blobs) = crate::store::open_folder(folder.as_ref())?;
+        Ok(self.build_on(runs, blobs))
+    }
+
+    /// Makes the engine on a store. Starts nothing.
+    pub fn build_on(self, runs: Arc<dyn RunStore>, blobs: Arc<dyn BlobStore>) -> Engine {
+        let store = EngineStore::new(
+            runs,
+            blobs,
+            self.config.durability,
+            self.config.on_store_failure,
+        );
+        self.make(Some(Arc::new(store)))
+    }
+
     /// Makes the engine. Starts nothing.
     pub fn build(self) -> Engine {
+        self.make(None)
+    }
+
+    fn make(self, store: Option<Arc<EngineStore>>) -> Engine {
         let pool = self
             .config
             .compute_threads
             .map_or_else(Pool::shared, Pool::new);
-        Engine(Arc::new(EngineInner {
+        let cache = Arc::new(Cache::new(self.config.memory_cache));
+        let engine = Arc::new(EngineInner {
             events: EventSource::new(self.config.event_capacity),
             config: self.config,
             limits: self.limits,
             resources: self.resources,
             pool,
             faults: self.faults,
+            cache,
+            store,
             is_closed: AtomicBool::new(false),
             running: Mutex::default(),
             changed: Notify::new(),
-        }))
+        });
+        if let Some(store) = &engine.store {
+            let engine = Arc::downgrade(&engine);
+            store.journal.on_lost(move |run| {
+                if let Some(engine) = engine.upgrade() {
+                    engine.lose(run);
+                }
+            });
+        }
+        Engine(engine)
     }
 }
 
@@ -318,12 +420,40 @@ impl EngineInner {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Where large results are, on an engine with a store.
+    pub(crate) fn blobs(&self) -> Option<&Arc<dyn BlobStore>> {
+        self.store.as_ref().map(|store| &store.blobs)
+    }
+
+    /// Whether a task run is to be executed although the cache has a result for it.
+    pub(crate) fn is_refreshed(&self, header: &Header) -> bool {
+        let names = [header.definition.name, header.name()];
+        self.config
+            .refresh
+            .iter()
+            .chain(&header.flow.refresh)
+            .any(|pattern| names.iter().any(|name| pattern::matches(pattern, name)))
+    }
+
+    /// Makes a flow run that cannot start; it has ended when this returns.
+    pub(crate) fn refuse<T>(
+        self: &Arc<Self>,
+        spec: FlowSpec,
+        kind: FlowErrorKind,
+        deliver: Deliver<T>,
+    ) -> Arc<Flow> {
+        let flow = Flow::new(Arc::clone(self), Handle::try_current().ok(), spec);
+        flow::refuse(&flow, kind, deliver);
+        flow
+    }
+
     /// Makes a flow run and starts its life on the current runtime. A flow run that cannot start
     /// has ended when this returns, and the answer says that it was refused.
     pub(crate) fn start<T: Send + 'static>(
         self: &Arc<Self>,
         spec: FlowSpec,
         body: impl FnOnce(&Arc<Flow>) -> FlowBody<T>,
+        codec: Option<Codec<T>>,
         deliver: Deliver<T>,
     ) -> (Arc<Flow>, bool) {
         let runtime = Handle::try_current().ok();
@@ -353,12 +483,12 @@ impl EngineInner {
                 drop(runtime.spawn(async move {
                     match admission.wait(&running).await {
                         Some(permit) => {
-                            flow::run(running, body, guard).await;
+                            flow::run(running, body, codec, guard).await;
                             drop(permit);
                         }
                         None => {
                             let reason = running.stop_reason().unwrap_or(CancelReason::FlowRun);
-                            guard.end(Err(FlowErrorKind::Cancelled { reason }));
+                            guard.end_unstarted(FlowErrorKind::Cancelled { reason });
                         }
                     }
                 }));
@@ -376,6 +506,8 @@ impl EngineInner {
             tags: Vec::new(),
             failure_mode: None,
             caller: None,
+            recording: None,
+            refresh: Vec::new(),
         };
         Flow::new(Arc::clone(self), Handle::try_current().ok(), spec)
     }
@@ -387,10 +519,21 @@ impl EngineInner {
             if let Some(places) = running.limited.get_mut(&key) {
                 places.under_way.retain(|id| *id != flow.id);
             }
-            running.flows.remove(&flow.id)
+            // One that was lost may have been taken back meanwhile.
+            let is_known = running.flows.get(&flow.id);
+            let is_known = is_known.is_some_and(|known| std::ptr::eq(&**known, flow));
+            is_known.then(|| running.flows.remove(&flow.id))
         };
         drop(ended);
         self.changed.notify_waiters();
+    }
+
+    /// Stops a flow run that another engine has taken over.
+    fn lose(&self, run: FlowRunId) {
+        let flow = self.lock().flows.get(&run).cloned();
+        if let Some(flow) = flow.filter(|flow| flow.is_lost()) {
+            flow.stop(Stop::Running, CancelReason::OwnershipLost);
+        }
     }
 
     async fn until_empty(&self) {
@@ -448,7 +591,7 @@ impl Running {
                             .under_way
                             .iter()
                             .filter_map(|id| flows.get(id))
-                            .find(|flow| flow.stopped() == Stop::None);
+                            .find(|flow| flow.stopped() < Stop::Running);
                         if let Some(oldest) = oldest {
                             oldest.stop(Stop::Running, CancelReason::TooManyRunning);
                         }

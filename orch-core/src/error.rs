@@ -1,14 +1,21 @@
 //! Why a task run or a flow run did not complete.
 
+mod recorded;
+
+pub use self::recorded::RecordedError;
+
 use std::error::Error;
 use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::id::FlowRunId;
 use crate::policy::retry::Retry;
 use crate::policy::timeout::Clock;
 use crate::report::ErrorReport;
+use crate::secret::scrub;
 use crate::state::StateChange;
+use crate::store::OwnerId;
 
 /// Any error a task or flow may return, erased.
 pub type BoxError = Box<dyn Error + Send + Sync + 'static>;
@@ -87,6 +94,22 @@ pub enum TaskErrorKind {
         /// What is wrong.
         message: String,
     },
+    /// Its process was gone while it ran, so often that it is taken to be the reason.
+    LostProcess {
+        /// How often.
+        times: u32,
+    },
+    /// The store failed, and the engine was set up to fail with it.
+    Store {
+        /// What happened.
+        message: String,
+    },
+    /// A stored result was lost after it had been used, and running the task again gave another
+    /// one.
+    CacheLost {
+        /// The task run whose result it was.
+        task_run: String,
+    },
 }
 
 /// Why a task run was cancelled.
@@ -107,6 +130,8 @@ pub enum CancelReason {
     Shutdown,
     /// As many runs of its flow as may be were under way.
     TooManyRunning,
+    /// Another engine has taken the flow run over, because it took this one for gone.
+    OwnershipLost,
 }
 
 impl fmt::Display for CancelReason {
@@ -119,6 +144,7 @@ impl fmt::Display for CancelReason {
             CancelReason::Parent => "what it belongs to was stopped",
             CancelReason::Shutdown => "the engine was shut down",
             CancelReason::TooManyRunning => "too many runs of its flow were under way",
+            CancelReason::OwnershipLost => "another engine has taken its flow run over",
         })
     }
 }
@@ -205,7 +231,9 @@ impl TaskError {
     pub fn is_crashed(&self) -> bool {
         matches!(
             self.kind(),
-            TaskErrorKind::Panicked { .. } | TaskErrorKind::RuntimeShutDown
+            TaskErrorKind::Panicked { .. }
+                | TaskErrorKind::RuntimeShutDown
+                | TaskErrorKind::LostProcess { .. }
         )
     }
 
@@ -222,6 +250,15 @@ impl TaskError {
             TaskErrorKind::MissingResource { .. } => {
                 "give the value to the engine: `Engine::builder().resource(value)`"
             }
+            TaskErrorKind::LostProcess { .. } => {
+                "look at what it does to its process (memory, signals, unsafe code), then start \
+                 the flow run again"
+            }
+            TaskErrorKind::Store { .. } => {
+                "see to the store, or let flow runs go on without it: \
+                 `Engine::builder().on_store_failure(OnStoreFailure::GoOn)`"
+            }
+            TaskErrorKind::CacheLost { .. } => "resume the flow run: what depends on it runs again",
             _ => return None,
         })
     }
@@ -238,7 +275,7 @@ impl ErrorReport {
         match &failure.kind {
             TaskErrorKind::Failed(error) => Self::of(&**error),
             TaskErrorKind::Panicked { message } => Self {
-                message: format!("it panicked with `{message}`"),
+                message: scrub(format!("it panicked with `{message}`")),
                 causes: Vec::new(),
             },
             TaskErrorKind::TimedOut { clock, after } => Self {
@@ -257,7 +294,7 @@ impl ErrorReport {
         let mut causes: Vec<String> = Vec::new();
         let mut next = error.source();
         while let Some(cause) = next {
-            let text = cause.to_string();
+            let text = scrub(cause.to_string());
             // Transparent wrappers say the same twice.
             if causes.last() != Some(&text) {
                 causes.push(text);
@@ -265,7 +302,7 @@ impl ErrorReport {
             next = cause.source();
         }
         Self {
-            message: error.to_string(),
+            message: scrub(error.to_string()),
             causes,
         }
     }
@@ -342,6 +379,18 @@ impl fmt::Display for TaskError {
                 )
             }
             TaskErrorKind::Invalid { message } => write!(f, " cannot run: {message}"),
+            TaskErrorKind::LostProcess { times } => {
+                write!(
+                    f,
+                    " crashed: its process was gone {times} times while it ran"
+                )
+            }
+            TaskErrorKind::Store { message } => write!(f, " failed: {message}"),
+            TaskErrorKind::CacheLost { task_run } => write!(
+                f,
+                " failed: the stored result of `{task_run}` was lost after it had been used, and \
+                 the task now gives another one"
+            ),
         }
     }
 }
@@ -411,6 +460,49 @@ pub enum FlowErrorKind {
     NoRuntime,
     /// The engine takes no more flow runs, because it is draining or was shut down.
     Closed,
+    /// The store failed, and the engine was set up to fail with it.
+    Store {
+        /// What happened.
+        message: String,
+    },
+    /// A flow run with this key was started with other parameters.
+    KeyReused {
+        /// The key.
+        key: String,
+        /// The names of the parameters that differ.
+        parameters: Vec<String>,
+    },
+    /// Another process runs the flow run with this key.
+    AlreadyRunning {
+        /// The flow run.
+        run: FlowRunId,
+        /// The engine that owns it.
+        owner: OwnerId,
+    },
+    /// A flow run with a key or a folder needs something to be storable that is not.
+    NotStorable {
+        /// What: `parameter`, and its name and type.
+        what: String,
+    },
+    /// It was given a key, and the engine has no store to look it up in.
+    NoStore,
+    /// The flow run with this key was cancelled; only resuming it by its id goes on with it.
+    WasCancelled {
+        /// The flow run.
+        run: FlowRunId,
+    },
+    /// A recorded flow run cannot be called again.
+    NotCallable {
+        /// The flow's name.
+        flow: String,
+        /// Why not.
+        problem: String,
+    },
+    /// There is no record of a flow run with this id.
+    Unknown {
+        /// The id.
+        run: FlowRunId,
+    },
     /// As many runs of this flow as may be are under way.
     TooManyRunning {
         /// How many may be.
@@ -455,6 +547,17 @@ impl FlowError {
             }
             FlowErrorKind::Unobserved { .. } => {
                 "await the task run and handle its error, or mark it `allow_failure`"
+            }
+            FlowErrorKind::KeyReused { .. } => {
+                "use another key for other parameters, or fork the flow run"
+            }
+            FlowErrorKind::AlreadyRunning { .. } => {
+                "wait for it, or stop the process that runs it; if that is gone, start again"
+            }
+            FlowErrorKind::NoStore => "open an engine on a folder: `Engine::open(\".orch\")`",
+            FlowErrorKind::WasCancelled { .. } => "resume it by its id: `engine.resume(id)`",
+            FlowErrorKind::NotStorable { .. } => {
+                "derive `serde::Serialize` and `serde::Deserialize` for its type"
             }
             FlowErrorKind::Closed => "start flows before `drain` or `shutdown`, or on a new engine",
             _ => return None,
@@ -511,6 +614,42 @@ impl fmt::Display for FlowError {
             }
             FlowErrorKind::Closed => {
                 f.write_str(" cannot start: the engine takes no more flow runs")
+            }
+            FlowErrorKind::Store { message } => write!(f, " failed: {message}"),
+            FlowErrorKind::KeyReused { key, parameters } => {
+                write!(
+                    f,
+                    " cannot start: the key `{key}` was used with another value of "
+                )?;
+                for (n, parameter) in parameters.iter().enumerate() {
+                    let comma = if n == 0 { "" } else { ", " };
+                    write!(f, "{comma}`{parameter}`")?;
+                }
+                Ok(())
+            }
+            FlowErrorKind::AlreadyRunning { run, owner } => {
+                write!(
+                    f,
+                    " cannot start: engine {owner} runs it at the moment, as {run}"
+                )
+            }
+            FlowErrorKind::NotStorable { what } => {
+                write!(f, " cannot start: {what} cannot be stored")
+            }
+            FlowErrorKind::NoStore => {
+                f.write_str(" cannot start: it has a key, and its engine has no store")
+            }
+            FlowErrorKind::WasCancelled { run } => {
+                write!(
+                    f,
+                    " does not start: the run with its key, {run}, was cancelled"
+                )
+            }
+            FlowErrorKind::NotCallable { flow, problem } => {
+                write!(f, " of `{flow}` cannot be called again: {problem}")
+            }
+            FlowErrorKind::Unknown { run } => {
+                write!(f, " cannot be resumed: there is no record of {run}")
             }
             FlowErrorKind::TooManyRunning { max_running } => {
                 write!(
@@ -590,7 +729,9 @@ impl TaskErrorKind {
     pub(crate) fn change(&self) -> StateChange {
         match self {
             TaskErrorKind::TimedOut { .. } => StateChange::TimeOut,
-            TaskErrorKind::Panicked { .. } | TaskErrorKind::RuntimeShutDown => StateChange::Crash,
+            TaskErrorKind::Panicked { .. }
+            | TaskErrorKind::RuntimeShutDown
+            | TaskErrorKind::LostProcess { .. } => StateChange::Crash,
             TaskErrorKind::Cancelled { .. } => StateChange::Cancel,
             TaskErrorKind::Skipped { .. } => StateChange::Skip,
             _ => StateChange::Fail,

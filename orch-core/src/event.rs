@@ -96,6 +96,11 @@ pub enum EventKind {
         /// Items that failed so far.
         failed: u64,
     },
+    /// A completed task run was undone, because its flow run fails.
+    TaskRunRolledBack {
+        /// Which task run.
+        task_run: TaskRunRef,
+    },
     /// A task run ended.
     TaskRunEnded {
         /// Which task run.
@@ -143,6 +148,12 @@ impl EventKind {
         Self::TaskRunStarted {
             task_run: TaskRunRef::of(header),
             attempt,
+        }
+    }
+
+    pub(crate) fn rolled_back(header: &Header) -> Self {
+        Self::TaskRunRolledBack {
+            task_run: TaskRunRef::of(header),
         }
     }
 

@@ -136,10 +136,16 @@ pub trait Cacheable: Storable {}
 #[diagnostic::do_not_recommend]
 impl<T: Storable> Cacheable for T {}
 
-/// Does nothing, for results that can be stored; others do not compile.
-pub const fn assert_cacheable<T: Cacheable>() {
-    call::assert_storable::<T>();
-}
+/// The result of a task with an effect.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be the result of a task with an `effect`",
+    label = "this result cannot be stored, so the effect would be repeated",
+    note = "derive `serde::Serialize` and `serde::Deserialize` for it"
+)]
+pub trait Recordable: Storable {}
+
+#[diagnostic::do_not_recommend]
+impl<T: Storable> Recordable for T {}
 
 /// Whether a return type is a `Result`, as a type.
 #[doc(hidden)]
@@ -194,15 +200,18 @@ macro_rules! __task {
     (
         $vis:vis $kind:ident $name:ident [$($generics:tt)*] [$($types:tt)*] [$($params:ident)*]
         [$($bounds:tt)*]
-        ($($arg:ident: $how:ident $ty:ty as $passed:ty),*) for $borrow:tt $lifetime:lifetime
+        ($($arg:ident: $input:ident $how:ident $ty:ty as $passed:ty),*) for $borrow:tt $lifetime:lifetime
         -> $returned:ty as $output:ty, $settle:tt;
         run $async:tt $future:tt $call:tt;
         args $args:ty;
         options $options:expr;
         retry_if $retry_if:tt;
         storable $storable:ident;
+        elements $elements:tt;
+        keys $keys:ident [$($key:tt)*];
         definition $shown:literal $parameters:tt { $($field:tt)* }
         { $($overridden:tt)* }
+        uses $parts:ident [$($uses:tt)*]
     ) => {
         #[doc(hidden)]
         #[allow(dead_code, missing_debug_implementations, non_camel_case_types, reason = "made by the attribute, not written")]
@@ -224,7 +233,7 @@ macro_rules! __task {
 
             $vis fn submit(
                 self,
-                $($arg: impl $crate::Input<$ty, $crate::$how>),*
+                $($arg: impl $crate::$input<$ty, $crate::$how>),*
             ) -> $crate::TaskRun<$output> {
                 let args = ($($arg.into_argument(),)*);
                 $crate::__private::words::$kind::<Self>(self.options_, args)
@@ -249,7 +258,30 @@ macro_rules! __task {
                 }
             }
 
+            #[allow(unused_variables, reason = "made by the attribute, not written")]
+            fn keys(($($arg,)*): &Self::Args, $keys: &mut $crate::__private::Keys<'_>) {
+                $($key)*
+            }
+
+            fn codec() -> ::core::option::Option<$crate::__private::Codec<Self::Output>> {
+                $crate::__codec!(@result $storable $output, $elements)
+            }
+
             $($overridden)*
+        }
+
+        $crate::__codec! { @tuple $name $output, $elements }
+
+        impl $($generics)* $crate::__private::Code for $name $($types)* $($bounds)* {
+            #[allow(unused_variables, reason = "made by the attribute, not written")]
+            fn add_to(parts: &mut $crate::__private::CodeParts) {
+                let definition = <Self as $crate::__private::Task>::definition();
+                parts.add(
+                    ::core::concat!(::core::module_path!(), "::", $shown),
+                    definition.fingerprint,
+                    |$parts| { $($uses)* },
+                );
+            }
         }
 
         #[allow(clippy::used_underscore_binding, reason = "made by the attribute, not written")]
@@ -316,10 +348,9 @@ macro_rules! __task {
     (@retry_if []) => { ::core::option::Option::None };
     (@retry_if [$retry_if:expr]) => { ::core::option::Option::Some($retry_if) };
 
-    (@storable Probe $output:ty) => {{
-        use $crate::__private::NotStorable as _;
-        <$crate::__private::StorableProbe<$output>>::STORABLE
-    }};
+    (@storable Probe $output:ty) => {
+        $crate::__codec!(Probe $output).is_some()
+    };
     (@storable Yes $output:ty) => { true };
     (@storable No $output:ty) => { false };
 
@@ -409,6 +440,69 @@ macro_rules! __task {
     };
 }
 
+/// How values of a type are stored, if they can be.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __codec {
+    // A tuple is stored element by element if each of them can be.
+    (@result Probe $value:ty, [$($place:tt: $element:ty),+]) => {{
+        let can_be = $($crate::__codec!(Probe $element).is_some())&&+;
+        can_be.then_some($crate::__private::Codec::<$value>::tuple::<Self>())
+    }};
+    (@result $storable:ident $value:ty, $elements:tt) => {
+        $crate::__codec!($storable $value)
+    };
+    (@tuple $name:ident $value:ty, []) => {};
+    (@tuple $name:ident $value:ty, [$($place:tt: $element:ty),+]) => {
+        impl $crate::__private::TupleOutput for $name {
+            type Tuple = $value;
+
+            fn encode(
+                value: &Self::Tuple,
+                to: &mut $crate::__private::TupleEncoder,
+            ) -> ::core::result::Result<(), $crate::EncodeError> {
+                $(to.element($crate::__codec!(Probe $element), &value.$place)?;)+
+                ::core::result::Result::Ok(())
+            }
+
+            fn decode(
+                from: &mut $crate::__private::TupleDecoder<'_>,
+            ) -> ::core::result::Result<Self::Tuple, $crate::DecodeError> {
+                ::core::result::Result::Ok(
+                    ($(from.element::<$element>($crate::__codec!(Probe $element))?,)+)
+                )
+            }
+        }
+    };
+    (Probe $value:ty) => {{
+        use $crate::__private::{NoOwnForm as _, NotStorable as _};
+        match <$crate::__private::OwnFormProbe<$value>>::CODEC {
+            ::core::option::Option::None => <$crate::__private::StorableProbe<$value>>::CODEC,
+            own => own,
+        }
+    }};
+    // That it can be is checked elsewhere, with an error of its own.
+    (Yes $value:ty) => {
+        $crate::__codec!(Probe $value)
+    };
+    (No $value:ty) => {
+        ::core::option::Option::None
+    };
+}
+
+/// How to take the digest of values of a type, if they have one.
+#[doc(hidden)]
+#[macro_export]
+macro_rules! __digest {
+    (Probe $value:ty) => {{
+        use $crate::__private::{NoDigest as _, NoOwnDigest as _};
+        match <$crate::__private::OwnDigestProbe<$value>>::DIGEST {
+            ::core::option::Option::None => <$crate::__private::DigestProbe<$value>>::DIGEST,
+            own => own,
+        }
+    }};
+}
+
 /// The items of a flow beside the function that makes a call of it and the user's own, `call`.
 #[doc(hidden)]
 #[macro_export]
@@ -429,6 +523,7 @@ macro_rules! __flow {
         ($($arg:ident),*) -> $returned:ty as $output:ty, $settle:tt;
         run $async:tt [$future:ty] ($($call:tt)*);
         args $args:ty;
+        parameters [$($parameter:ident: $how:ident $ty:ty = $name_shown:literal $ty_shown:literal),*];
         definition $shown:literal $parameters:tt $fields:tt
     ) => {
         $crate::__flow! {
@@ -443,6 +538,40 @@ macro_rules! __flow {
             $crate::__definition! { FlowDefinition $shown $parameters $fields }
 
             $crate::__flow! { @run $async ($($arg),*) [$future] [$settle $returned] ($($call)*) }
+
+            #[allow(unused_variables, reason = "made by the attribute, not written")]
+            fn parameters(
+                ($($parameter,)*): &Self::Args,
+                to_: &mut $crate::__private::Parameters,
+            ) {
+                $(to_.value::<$ty>($name_shown, $ty_shown, $parameter, $crate::__flow!(@form $ty));)*
+            }
+
+            #[allow(unused_variables, reason = "made by the attribute, not written")]
+            fn arguments(
+                from_: &mut $crate::__private::ArgumentSource<'_>,
+            ) -> ::core::result::Result<Self::Args, $crate::__private::ArgumentError> {
+                ::core::result::Result::Ok(($(
+                    from_.take::<$ty, $crate::$how>(
+                        $name_shown,
+                        $ty_shown,
+                        $crate::__flow!(@form $ty),
+                    )?,
+                )*))
+            }
+
+            #[allow(unused_variables, reason = "made by the attribute, not written")]
+            fn schema(schema_: &mut $crate::__private::ParameterSchema) {
+                $(schema_.add::<$ty>($name_shown, $ty_shown, $crate::__flow!(@form $ty));)*
+            }
+
+            fn codec() -> ::core::option::Option<$crate::__private::Codec<Self::Output>> {
+                $crate::__codec!(Probe $output)
+            }
+
+            fn json(result: &Self::Output) -> ::core::option::Option<$crate::__private::Json> {
+                $crate::__flow!(@form $output).map(|form| form.show(result))
+            }
         }
 
         $crate::__register! { RegisteredFlow $name [$($generics)*] }
@@ -467,6 +596,11 @@ macro_rules! __flow {
             }
         }
     };
+
+    (@form $ty:ty) => {{
+        use $crate::__private::NoForm as _;
+        <$crate::__private::ParameterProbe<$ty>>::FORM
+    }};
 
     (@settle [] $returned:ty, $result:ident) => { ::core::result::Result::Ok($result) };
     (@settle [$is_result:ty, $error:ty, $settle:path] $returned:ty, $result:ident) => {

@@ -110,6 +110,11 @@ impl Faults {
             || (!self.stubs.is_empty() && task.is_some_and(|task| self.stubs.contains_key(&task)))
     }
 
+    /// Whether something stands in the place of a body.
+    pub(crate) fn concern_body<B: Body>(&self) -> bool {
+        !self.stubs.is_empty() && B::task().is_some_and(|task| self.stubs.contains_key(&task))
+    }
+
     /// Returns the failure of the next attempt, if it is to fail.
     pub(crate) fn next(&self, header: &Header) -> Option<Failure> {
         if !self.is_failing {

@@ -2,11 +2,12 @@
 
 mod queue;
 mod record;
+mod rollback;
 mod supervise;
 
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
-use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
@@ -22,23 +23,33 @@ use crate::compute;
 use crate::definition::{Definition, FlowDefinition, HookOn};
 use crate::detail::Detail;
 use crate::driver::{self, Driver, Ending};
+use crate::durable;
 use crate::engine::EngineInner;
 use crate::error::{CancelReason, FlowError, TaskError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::hook::HookEvent;
 use crate::id::FlowRunId;
+use crate::identity::{Calls, Identity};
+use crate::input::Arguments;
+use crate::key::CallHasher;
 use crate::logs::LogBuffer;
 use crate::node::{AnyNode, CopyInputs, Header, Node, Waiter};
 use crate::padded::Padded;
 use crate::policy::failure_mode::FailureMode;
+use crate::recorder::Recorder;
 use crate::report::{EdgeKind, NodeKind};
 use crate::scope::{Scope, Seeds};
 use crate::state::{IllegalStateChange, State, StateChange};
+use crate::steps::Steps;
 use crate::stop::Stop;
+use crate::store::{CallId, Timestamp};
 
 use self::queue::ReadyQueue;
 use self::record::{Records, Submission};
-pub(crate) use self::supervise::{CrashGuard, Finally, FlowBody, refuse, run, until_stopped};
+use self::rollback::Rollback;
+pub(crate) use self::supervise::{
+    CrashGuard, Finally, FlowBody, refuse, run, settle, until_stopped,
+};
 
 /// A flow run inside the engine.
 pub(crate) struct Flow {
@@ -48,7 +59,7 @@ pub(crate) struct Flow {
     pub(crate) engine: Arc<EngineInner>,
     runtime: Option<Runtime>,
     started: Instant,
-    started_at_unix_ms: u64,
+    started_at: Timestamp,
     pub(crate) seed: u64,
     pub(crate) seeds: Seeds,
     failure_mode: FailureMode,
@@ -56,6 +67,8 @@ pub(crate) struct Flow {
     /// The task run of the flow that called this one, for a subflow.
     pub(crate) caller: Option<(FlowRunId, u32)>,
     pub(crate) tags: Vec<String>,
+    /// Tasks to execute whatever the cache has.
+    pub(crate) refresh: Vec<String>,
 
     queue: Padded<Mutex<ReadyQueue>>,
     has_priorities: AtomicBool,
@@ -74,12 +87,25 @@ pub(crate) struct Flow {
     pub(crate) ended: Completion<Waker>,
 
     stop: AtomicU8,
+    /// Why it was told to stop, if it was not a failure alone.
     stop_reason: OnceLock<CancelReason>,
     stopped: Notify,
     failures: Mutex<Vec<Arc<dyn AnyNode>>>,
     parked: Mutex<HashMap<u32, Parked, BuildHasherDefault<IndexHasher>>>,
     finally: Mutex<Vec<Finally>>,
     pub(crate) logs: LogBuffer,
+    /// Whether it had ended before, and all there is of it is its record.
+    is_settled: bool,
+    /// What is written of it to a store, if the engine has one.
+    recorder: Option<Arc<Recorder>>,
+    /// Names the calls of the flow body.
+    calls: Calls,
+    /// What bodies remember over attempts and resumptions.
+    pub(crate) steps: Steps,
+    /// How often the flow body asked for a choice that is to stay the same.
+    choices: AtomicU64,
+    /// How to undo what completed, the first first.
+    rollbacks: Mutex<Vec<Rollback>>,
 }
 
 /// A node that is not in the queue and whose body nobody polls at the moment.
@@ -121,7 +147,20 @@ pub(crate) struct FlowSpec {
     pub(crate) tags: Vec<String>,
     pub(crate) failure_mode: Option<FailureMode>,
     pub(crate) caller: Option<(FlowRunId, u32)>,
+    pub(crate) recording: Option<Recording>,
+    /// Tasks to execute whatever the cache has.
+    pub(crate) refresh: Vec<String>,
 }
+
+/// What a recorded flow run starts with.
+pub(crate) struct Recording {
+    pub(crate) id: FlowRunId,
+    /// Makes the recorder, once the moment of the start is known; `None` for a run that had ended.
+    pub(crate) recorder: Option<MakeRecorder>,
+}
+
+/// Makes a recorder, at the moment of the start.
+pub(crate) type MakeRecorder = Box<dyn FnOnce(Timestamp) -> (Recorder, Steps) + Send>;
 
 /// What a node is submitted with.
 pub(crate) struct NodeSpec {
@@ -162,13 +201,33 @@ pub(crate) fn stop_of(header: &Header) -> Stop {
     stop
 }
 
+/// The calls that a call depends on.
+fn upstream_calls(inputs: &impl Arguments, after: &[Arc<dyn AnyNode>]) -> Vec<(CallId, EdgeKind)> {
+    let mut calls = Vec::new();
+    let mut add = |upstream: &Header, edge| {
+        if let Some(call) = upstream.call() {
+            calls.push((call, edge));
+        }
+    };
+    inputs.visit(&mut |upstream| add(upstream.header, upstream.edge));
+    for upstream in after {
+        add(upstream.header(), EdgeKind::Order);
+    }
+    calls
+}
+
 impl Flow {
     pub(crate) fn new(
         engine: Arc<EngineInner>,
         runtime: Option<Runtime>,
         spec: FlowSpec,
     ) -> Arc<Self> {
-        let id = FlowRunId::new();
+        let is_recorded = spec.recording.is_some();
+        let (id, recorder) = match spec.recording {
+            Some(recording) => (recording.id, recording.recorder),
+            None => (FlowRunId::new(), None),
+        };
+        let is_settled = is_recorded && recorder.is_none();
         let definition = spec.definition;
         let name = spec
             .name
@@ -194,21 +253,30 @@ impl Flow {
             .map(|tag| (*tag).to_owned())
             .collect();
         tags.extend(spec.tags);
+        let started_at = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .map_or(0, |since| since.as_nanos() as i64);
+        let (recorder, steps) = match recorder {
+            Some(recorder) => {
+                let (recorder, steps) = recorder(Timestamp(started_at));
+                (Some(Arc::new(recorder)), steps)
+            }
+            None => (None, Steps::default()),
+        };
         Arc::new(Self {
             id,
             name,
             definition,
             runtime,
             started: Instant::now(),
-            started_at_unix_ms: SystemTime::now()
-                .duration_since(UNIX_EPOCH)
-                .map_or(0, |since| since.as_millis() as u64),
+            started_at: Timestamp(started_at),
             seed,
             seeds: Seeds::new(seed),
             failure_mode,
             grace,
             caller: spec.caller,
             tags,
+            refresh: spec.refresh,
             queue: Padded::default(),
             has_priorities: AtomicBool::new(false),
             drivers: Padded::default(),
@@ -227,6 +295,12 @@ impl Flow {
             parked: Mutex::default(),
             finally: Mutex::default(),
             logs: LogBuffer::new(engine.config.log_limit),
+            is_settled,
+            recorder,
+            calls: Calls::default(),
+            steps,
+            choices: AtomicU64::new(0),
+            rollbacks: Mutex::default(),
             engine,
         })
     }
@@ -247,6 +321,27 @@ impl Flow {
     pub(crate) fn now(&self) -> u64 {
         // 584 years fit.
         self.started.elapsed().as_nanos() as u64
+    }
+
+    /// The present moment, by the clock that tests control.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        Timestamp(self.started_at.0.saturating_add_unsigned(self.now()))
+    }
+
+    /// Numbers the choices of the flow body that a resumption repeats.
+    pub(crate) fn next_choice(&self) -> u64 {
+        self.choices.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// What is written of it to a store.
+    pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
+        self.recorder.as_ref()
+    }
+
+    /// Whether another engine has taken the flow run over.
+    pub(crate) fn is_lost(&self) -> bool {
+        let recorder = self.recorder.as_ref();
+        recorder.is_some_and(|recorder| recorder.is_lost())
     }
 
     pub(crate) fn state(&self) -> State {
@@ -276,8 +371,10 @@ impl Flow {
         Stop::from_u8(self.stop.load(Ordering::Acquire))
     }
 
+    /// Returns why it was told to stop: for the first reason that is more than a failure.
     pub(crate) fn stop_reason(&self) -> Option<CancelReason> {
-        self.stop_reason.get().copied()
+        let failure = || (self.stopped() != Stop::None).then_some(CancelReason::Failure);
+        self.stop_reason.get().copied().or_else(failure)
     }
 
     /// Submits a node: records it, makes its edges, and queues it if nothing is missing.
@@ -289,6 +386,16 @@ impl Flow {
     ) -> Arc<Node<B>> {
         let now = self.now();
         let after = std::mem::take(&mut spec.after);
+        if let Some(recorder) = &self.recorder {
+            let known = spec
+                .detail
+                .as_mut()
+                .and_then(|detail| detail.identity.take());
+            let mut identity = known.unwrap_or_else(|| self.identify::<B>(&spec, &inputs));
+            identity.task = OnceLock::from(recorder.store.task_row::<B>(spec.definition));
+            identity.upstream = upstream_calls(&inputs, &after);
+            spec.detail.get_or_insert_default().identity = OnceLock::from(identity);
+        }
         let Submission {
             index,
             n_upstream,
@@ -369,11 +476,40 @@ impl Flow {
         node
     }
 
+    /// Names a call by what it was submitted under, its task and its arguments.
+    pub(crate) fn identify<B: Body>(&self, spec: &NodeSpec, inputs: &B::Args) -> Identity {
+        let calls = spec
+            .scope
+            .as_ref()
+            .map_or(&self.calls, |scope| &scope.calls);
+        let mut call = match &self.recorder {
+            Some(recorder) => {
+                let task = recorder.store.task_row::<B>(spec.definition);
+                CallHasher::new(self.id, calls.scope(), &task.id)
+            }
+            None => CallHasher::new(self.id, calls.scope(), &B::task_id(spec.definition)),
+        };
+        let name = spec.detail.as_ref().and_then(|detail| detail.name.get());
+        if let (false, Some(name)) = (spec.kind == NodeKind::Task, name) {
+            call.text(name);
+        }
+        B::call(inputs, &mut call);
+        calls.identify(call)
+    }
+
     /// Runs an inline node on the spot if nothing speaks against it, and queues any other.
     fn start_or_push<B: Body>(self: &Arc<Self>, node: &Arc<Node<B>>, now: u64) {
         node.header.set_ready(now);
         let any = Arc::clone(node) as Arc<dyn AnyNode>;
-        if B::IS_INLINE && !self.has_priorities() && !attempt::needs_policy(node) {
+        if B::IS_INLINE && !self.has_priorities() && durable::hit_at_once(node) {
+            driver::end_completed(any, self);
+            return;
+        }
+        if B::IS_INLINE
+            && !self.has_priorities()
+            && !attempt::needs_policy(node)
+            && !durable::concerns(node)
+        {
             if let Err(node) = driver::run_inline(any, self, now) {
                 self.push(node);
             }
@@ -441,8 +577,17 @@ impl Flow {
         if self.take_place() {
             let driver = Driver::new(Arc::clone(self));
             match &self.runtime {
-                // On a runtime that was shut down this drops the driver, which ends what is queued.
-                Some(runtime) => drop(runtime.spawn(driver)),
+                Some(runtime) => {
+                    // On a runtime that was shut down this drops the driver, which ends what is
+                    // queued.
+                    drop(runtime.spawn(driver));
+                    // Tokio keeps the last task that a worker spawned for this worker alone: the
+                    // driver would wait for a body that computes and does not await. With another
+                    // task after it, it can be taken by a worker that has nothing to do.
+                    if self.max_drivers > 1 {
+                        drop(runtime.spawn(std::future::ready(())));
+                    }
+                }
                 None => drop(driver),
             }
         }
@@ -504,10 +649,18 @@ impl Flow {
 
     /// Tells the flow run to stop, at least this far.
     pub(crate) fn stop(&self, stop: Stop, reason: CancelReason) {
+        // Whoever asks for it decides what a flow run ends as that has stopped for a failure only.
+        if reason != CancelReason::Failure {
+            let _ = self.stop_reason.set(reason);
+        }
+        self.stop_further(stop);
+    }
+
+    /// The same for the reason that it was told before.
+    fn stop_further(&self, stop: Stop) {
         if self.stop.fetch_max(stop as u8, Ordering::AcqRel) >= stop as u8 {
             return;
         }
-        let _ = self.stop_reason.set(reason);
         self.wake_stopped();
         self.stopped.notify_waiters();
         // The supervisor may not be waiting yet: this makes its next wait return at once.

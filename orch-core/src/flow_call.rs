@@ -14,20 +14,24 @@ use crate::call::place_of;
 use crate::completion::Ticket;
 use crate::context::{self, TaskContext};
 use crate::definition::{Definition, FlowDefinition};
-use crate::engine::{Engine, EngineInner};
+use crate::engine::{Engine, EngineInner, Opened, Opening};
 use crate::error::{
     BoxError, CancelReason, Failure, FlowError, FlowErrorKind, TaskError, TaskErrorKind,
 };
 use crate::event::Events;
 use crate::flow::{Flow, FlowBody, FlowSpec, NodeSpec};
 use crate::id::FlowRunId;
-use crate::input::{Arguments, ByRef, ByValue, Input, Owned, Shared};
-use crate::node::{AnyNode, CopyInputs, Node, Upstream};
+use crate::input::{Arguments, ByRef, ByValue, Input, Owned, Passing, Shared, TrackedInput};
+use crate::key::CallHasher;
+use crate::node::{AnyNode, CopyInputs, Header, Node, Upstream};
+use crate::parameters::{ArgumentError, ArgumentSource, ParameterSchema, Parameters};
 use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind, RunReport};
 use crate::state::State;
 use crate::stop::Stop;
+use crate::store::{CallId, FlowRunRow, RunOrigin, TaskRunRow};
 use crate::task_run::{TaskRun, Tracked};
+use crate::value::Codec;
 
 /// A flow, as its macro makes it.
 #[doc(hidden)]
@@ -42,6 +46,21 @@ pub trait FlowFunction: Sized + 'static {
 
     /// Executes the body.
     fn run(args: Self::Args) -> impl Future<Output = Result<Self::Output, BoxError>> + Send;
+
+    /// Collects the arguments of a call.
+    fn parameters(args: &Self::Args, to: &mut Parameters);
+
+    /// Makes the arguments of a call that no code makes.
+    fn arguments(from: &mut ArgumentSource<'_>) -> Result<Self::Args, ArgumentError>;
+
+    /// Describes the parameters.
+    fn schema(schema: &mut ParameterSchema);
+
+    /// How its results are stored, if they can be.
+    fn codec() -> Option<Codec<Self::Output>>;
+
+    /// Shows a result, if it can be shown.
+    fn json(result: &Self::Output) -> Option<serde_json::Value>;
 }
 
 /// A call of a flow that has not started yet.
@@ -66,18 +85,37 @@ struct FlowOptions {
     seed: Option<u64>,
     tags: Vec<String>,
     failure_mode: Option<FailureMode>,
+    key: Option<String>,
+    refresh: Vec<String>,
+    resume: Option<FlowRunId>,
+    origin: Option<(RunOrigin, Vec<TaskRunRow>)>,
+    /// The call that starts it as a subflow.
+    called_by: Option<(FlowRunId, CallId)>,
 }
 
 impl FlowOptions {
-    fn spec(self, definition: &'static FlowDefinition) -> FlowSpec {
-        FlowSpec {
+    /// Takes apart what concerns the store and what concerns the run itself.
+    fn split(self, definition: &'static FlowDefinition) -> (Opening, FlowSpec) {
+        let (origin, earlier) = self.origin.unzip();
+        let opening = Opening {
+            key: self.key,
+            parameters: None,
+            resume: self.resume,
+            origin,
+            earlier: earlier.unwrap_or_default(),
+            caller: self.called_by,
+        };
+        let spec = FlowSpec {
             definition,
             name: self.name,
             seed: self.seed,
             tags: self.tags,
             failure_mode: self.failure_mode,
             caller: None,
-        }
+            recording: None,
+            refresh: self.refresh,
+        };
+        (opening, spec)
     }
 }
 
@@ -156,6 +194,35 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
         self
     }
 
+    /// Gives the flow run a key, unique among the runs of this flow: started again with the same key
+    /// and the same parameters, a run that completed gives its recorded result, one that failed or
+    /// whose process is gone is gone on with, and one that runs is joined.
+    ///
+    /// It needs an engine with a store, and parameters that can be stored.
+    pub fn key(mut self, key: impl Into<String>) -> Self {
+        self.options.key = Some(key.into());
+        self
+    }
+
+    /// Executes tasks of this name although the cache has results for them, and replaces those. `*`
+    /// stands for any letters.
+    pub fn refresh(mut self, tasks: impl Into<String>) -> Self {
+        self.options.refresh.push(tasks.into());
+        self
+    }
+
+    /// Goes on with a recorded run.
+    pub(crate) fn resume(mut self, run: FlowRunId) -> Self {
+        self.options.resume = Some(run);
+        self
+    }
+
+    /// Hands back what is the same as in the run that this one is made from.
+    pub(crate) fn origin(mut self, origin: RunOrigin, earlier: Vec<TaskRunRow>) -> Self {
+        self.options.origin = Some((origin, earlier));
+        self
+    }
+
     /// Returns the name of the flow.
     pub fn flow(&self) -> &'static str {
         self.call.definition().name
@@ -204,6 +271,10 @@ impl<T: Send + Sync + 'static> IntoFuture for FlowCall<T> {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct FlowFuture<T>(FlowFutureInner<T>);
 
+#[expect(
+    clippy::large_enum_variant,
+    reason = "a call is moved once and then is a small one of the others"
+)]
 enum FlowFutureInner<T> {
     Call(Option<FlowCall<T>>),
     Run(FlowRun<T>),
@@ -301,6 +372,8 @@ pub struct FlowRun<T> {
     is_refused: bool,
     result: ResultCell<T>,
     ticket: Option<Ticket>,
+    /// Set for one that joined a run under way: how to read its result from the store.
+    attached: Option<Option<Codec<T>>>,
 }
 
 impl<T> FlowRun<T> {
@@ -331,10 +404,15 @@ impl<T> FlowRun<T> {
 
     /// Asks the flow run and its whole tree to stop. What has not started never will; what runs
     /// gets the grace time; then cleanups run. Does not wait for it.
+    ///
+    /// It ends as cancelled, also when a failure had stopped it before. Once its body has returned
+    /// and all its task runs have ended, what it ends as is decided.
     pub fn cancel(&self) {
-        if !self.is_finished() {
-            self.flow.stop(Stop::Running, CancelReason::FlowRun);
-        }
+        self.flow.cancel();
+    }
+
+    pub(crate) fn inner(&self) -> Arc<Flow> {
+        Arc::clone(&self.flow)
     }
 
     /// Subscribes to the events of this flow run, from now on.
@@ -404,12 +482,35 @@ impl<T> Future for FlowRun<T> {
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
         std::task::ready!(poll_ended(&this.flow, &mut this.ticket, cx));
+        if let Some(codec) = this.attached {
+            return Poll::Ready(this.flow.recorded_result(codec));
+        }
         let mut result = this.result.lock().unwrap_or_else(PoisonError::into_inner);
         Poll::Ready(
             result
                 .take()
                 .expect("a flow run is not awaited again after it gave its result"),
         )
+    }
+}
+
+impl Flow {
+    /// Asks the flow run and its whole tree to stop.
+    pub(crate) fn cancel(&self) {
+        if !self.state().is_final() {
+            self.stop(Stop::Running, CancelReason::FlowRun);
+        }
+    }
+
+    /// Reads what the flow run came to for one who joined it: the first one has it already.
+    fn recorded_result<T>(&self, codec: Option<Codec<T>>) -> Result<T, FlowError> {
+        if let Some(error) = self.error() {
+            return Err(error.clone());
+        }
+        let row = self.recorder().map(|recorder| recorder.row());
+        row.ok_or(FlowErrorKind::NoStore)
+            .and_then(|row| self.engine.recorded_result(codec, &row))
+            .map_err(|kind| FlowError::new(self.name().to_owned(), kind))
     }
 }
 
@@ -464,6 +565,10 @@ async fn wait_for(upstreams: Vec<(Arc<dyn AnyNode>, EdgeKind)>) -> Result<(), Fl
             header.observe();
             return Err(FlowErrorKind::Upstream(error.clone()));
         }
+        Arc::clone(&node)
+            .load()
+            .await
+            .map_err(|failure| FlowErrorKind::Upstream(header.make_error(failure.kind)))?;
     }
     Ok(())
 }
@@ -484,14 +589,33 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
         let deliver = Box::new(move |result| {
             *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
         });
-        let mut spec = options.spec(F::definition());
+        let (mut opening, mut spec) = options.split(F::definition());
         spec.caller = caller;
-        let (flow, is_refused) = engine.start(spec, |flow| self.body(flow), deliver);
+        if engine.store.is_some() {
+            let mut parameters = Parameters::to_store();
+            F::parameters(&self.args, &mut parameters);
+            opening.parameters = Some(parameters.finish());
+        }
+        let opened = engine.open_run(&mut spec, opening);
+        let mut attached = None;
+        let (flow, is_refused) = match opened {
+            Ok(Opened::Run) => engine.start(spec, |flow| self.body(flow), F::codec(), deliver),
+            Ok(Opened::Attached(flow)) => {
+                attached = Some(F::codec());
+                (flow, false)
+            }
+            Ok(Opened::Completed(row)) => match engine.recorded_result(F::codec(), &row) {
+                Ok(value) => (engine.settle(spec, &row, value, deliver), false),
+                Err(kind) => (engine.refuse(spec, kind, deliver), true),
+            },
+            Err(kind) => (engine.refuse(spec, kind, deliver), true),
+        };
         FlowRun {
             flow,
             is_refused,
             result,
             ticket: None,
+            attached,
         }
     }
 
@@ -550,6 +674,10 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
         None
     }
 
+    fn call(args: &Self::Args, call: &mut CallHasher) {
+        F::parameters(&args.call.args, &mut Parameters::of_call(call));
+    }
+
     fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
             return Started::Done(Err(ended_meanwhile()));
@@ -574,6 +702,18 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
         if options.seed.is_none() {
             options.seed = Some(context::seed_of(header));
         }
+        options.called_by = header.call().map(|call| (header.flow.id, call));
+        if options.key.is_none() && Arc::ptr_eq(&engine, &header.flow.engine) {
+            match earlier_run(header) {
+                Some(row) if row.state != State::Completed => options.resume = Some(row.id),
+                Some(row) => {
+                    if let Ok(result) = engine.recorded_result(F::codec(), &row) {
+                        return Ok(result);
+                    }
+                }
+                None => {}
+            }
+        }
         let token = TaskContext::current().cancel_token();
         let caller = Some((header.flow.id, header.index));
         let mut run = CancelOnDrop(Box::new(call).start(&engine, options, caller));
@@ -594,6 +734,15 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
     }
 }
 
+/// Returns the run of a subflow that an earlier execution of the same call with the same arguments
+/// left. One that completed counts only if the flow's code is what it was.
+fn earlier_run(header: &Header) -> Option<FlowRunRow> {
+    let identity = header.identity()?;
+    let is_same_code = *identity.is_same_code.get()?;
+    let row = header.flow.recorder()?.subflow(identity.call?)?;
+    (is_same_code || row.state != State::Completed).then_some(row)
+}
+
 /// A subflow whose caller is dropped is cancelled.
 struct CancelOnDrop<T>(FlowRun<T>);
 
@@ -612,5 +761,12 @@ impl<T: Send + Sync + 'static> Input<T, ByRef> for FlowCall<T> {
 impl<T: Clone + Send + Sync + 'static> Input<T, ByValue> for FlowCall<T> {
     fn into_argument(self) -> Owned<T> {
         Input::<T, ByValue>::into_argument(self.submit())
+    }
+}
+
+#[diagnostic::do_not_recommend]
+impl<T: Send + Sync + 'static, How: Passing> TrackedInput<Tracked<T>, How> for FlowCall<T> {
+    fn into_argument(self) -> How::Argument<Tracked<T>> {
+        TrackedInput::<Tracked<T>, How>::into_argument(self.submit())
     }
 }

@@ -8,10 +8,12 @@ use futures_util::future::BoxFuture;
 
 use crate::body::{Made, MadeBody};
 use crate::call::place_of;
+use crate::context;
 use crate::definition::Definition;
 use crate::detail::Detail;
 use crate::error::{BoxError, Failure, TaskError, TaskErrorKind};
 use crate::flow::NodeSpec;
+use crate::identity::Part;
 use crate::report::{EdgeKind, NodeKind};
 use crate::task_run::{TaskRun, Tracked};
 
@@ -50,27 +52,97 @@ where
     })
 }
 
-/// Runs `body` as a group, and all of it again when it returns an error, up to `retries` times.
+/// How often [`retry_scope`] tries again, and what of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Passes {
+    retries: u32,
+    is_failed_only: bool,
+}
+
+impl Passes {
+    /// Up to `retries` passes after the first; each runs everything again.
+    pub const fn all(retries: u32) -> Self {
+        Self {
+            retries,
+            is_failed_only: false,
+        }
+    }
+
+    /// Up to `retries` passes after the first; a call that completed in an earlier pass gives that
+    /// result, if it is made again with the same arguments by the body itself.
+    ///
+    /// Plain arguments are compared by their digest: a call with one that does not implement
+    /// `serde::Serialize` runs again.
+    pub const fn failed_only(retries: u32) -> Self {
+        Self {
+            retries,
+            is_failed_only: true,
+        }
+    }
+}
+
+impl From<u32> for Passes {
+    fn from(retries: u32) -> Self {
+        Self::all(retries)
+    }
+}
+
+/// Runs `body` as a group, and again when it returns an error: all of it, or with
+/// [`Passes::failed_only`] what did not complete.
 ///
 /// Task runs of a failed pass are stopped, and their failures count as looked at. The retries of
 /// the scope and those of the tasks in it are separate counts: a task with `retries = 2` in a scope
 /// with 1 retry runs up to 6 times, and the report shows them pass by pass.
-pub fn retry_scope<T, F, Fut>(name: impl Into<String>, retries: u32, mut body: F) -> TaskRun<T>
+///
+/// ```
+/// use orch_core::prelude::*;
+/// use orch_core::{Passes, retry_scope};
+///
+/// #[task(inline)]
+/// fn download(part: u32) -> u32 { part }
+/// #[task(inline)]
+/// fn verify(a: u32, b: u32) -> Result<u32, String> { Ok(a + b) }
+///
+/// #[flow]
+/// async fn fetch() -> anyhow::Result<u32> {
+///     let sum = retry_scope("fetch", Passes::failed_only(2), |_pass| async {
+///         Ok(*verify(download(1u32), download(2u32)).await?)
+///     });
+///     Ok(*sum.await?)
+/// }
+/// # tokio::runtime::Builder::new_current_thread().build().unwrap().block_on(async {
+/// assert_eq!(fetch().await.unwrap(), 3);
+/// # });
+/// ```
+pub fn retry_scope<T, F, Fut>(
+    name: impl Into<String>,
+    passes: impl Into<Passes>,
+    mut body: F,
+) -> TaskRun<T>
 where
     T: Send + Sync + 'static,
     F: FnMut(u32) -> Fut + Send + 'static,
     Fut: Future<Output = Result<T, BoxError>> + Send + 'static,
 {
     let name = name.into();
+    let passes = passes.into();
     submit_group(name.clone(), move || {
         async move {
+            let completed = passes.is_failed_only.then(Arc::default);
             let mut pass = 1;
             loop {
                 let this_pass = body(pass);
-                let one = group(format!("{name} pass {pass}"), || this_pass);
+                let completed = completed.clone();
+                let one = submit_group(format!("{name} pass {pass}"), move || {
+                    // Before the first poll of the body: its calls find it there.
+                    if let Some(completed) = completed {
+                        context::keep_completed(completed);
+                    }
+                    this_pass.map(|result| result.map_err(failed)).boxed()
+                });
                 match one.await {
                     Ok(result) => return Ok(result.into_last().await),
-                    Err(error) if pass > retries => return Err(inner_failure(error)),
+                    Err(error) if pass > passes.retries => return Err(inner_failure(error)),
                     Err(error) => {
                         tracing::warn!(target: "orch", "`{name}` failed in pass {pass}: {error}");
                         pass += 1;
@@ -203,6 +275,6 @@ impl<T: Send + Sync + 'static> TaskRun<T> {
         let mut spec = NodeSpec::new(&OR_ELSE, NodeKind::Group);
         spec.scope = scope;
         let chosen = TaskRun::first(flow.submit::<MadeBody<Tracked<T>>>(spec, inputs, None));
-        chosen.part(|chosen| chosen)
+        chosen.project(|chosen| chosen, Part::Whole)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use crate::identity::{Origin, Part};
 use crate::node::{AnyNode, Header, Output, Upstream};
 use crate::report::EdgeKind;
 
@@ -45,6 +46,11 @@ impl<T> Handle<T> {
         Arc::clone(&self.output).node()
     }
 
+    /// Where the result comes from.
+    pub(crate) fn origin(&self) -> Origin<'_> {
+        self.output.origin()
+    }
+
     /// Moves the result out, if this is the only access to it.
     pub(crate) fn take(&mut self) -> Option<T> {
         // A consumer starts only after the engine has let go of the upstream node.
@@ -62,6 +68,7 @@ impl<T> Handle<T> {
                 header,
                 edge,
                 node: &node,
+                has_digest: header.is_unloaded() && self.origin().digest.is_some(),
             });
         }
     }
@@ -119,17 +126,26 @@ impl<T: Send + Sync> Output<T> for Constant<T> {
     fn node(self: Arc<Self>) -> Option<Arc<dyn AnyNode>> {
         None
     }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin {
+            header: None,
+            part: Part::Whole,
+            digest: None,
+        }
+    }
 }
 
 /// A part of a result, found by a function. Both the part and the whole stay where they are.
 pub(crate) struct Projection<W, P> {
     whole: Arc<dyn Output<W>>,
     part: fn(&W) -> &P,
+    which: Part,
 }
 
 impl<W, P> Projection<W, P> {
-    pub(crate) fn new(whole: Arc<dyn Output<W>>, part: fn(&W) -> &P) -> Self {
-        Self { whole, part }
+    pub(crate) fn new(whole: Arc<dyn Output<W>>, part: fn(&W) -> &P, which: Part) -> Self {
+        Self { whole, part, which }
     }
 }
 
@@ -149,5 +165,9 @@ impl<W: 'static, P: 'static> Output<P> for Projection<W, P> {
 
     fn node(self: Arc<Self>) -> Option<Arc<dyn AnyNode>> {
         Arc::clone(&self.whole).node()
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        self.whole.origin().part(self.which)
     }
 }

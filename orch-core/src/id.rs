@@ -13,6 +13,9 @@ use serde::{Deserialize, Serialize};
 pub struct FlowRunId(u128);
 
 impl FlowRunId {
+    /// The id of no flow run.
+    pub(crate) const NONE: Self = Self(0);
+
     pub(crate) fn new() -> Self {
         let millis = SystemTime::now()
             .duration_since(UNIX_EPOCH)

@@ -4,6 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use crate::handle::Handle;
+use crate::identity::Origin;
+use crate::key::KeyedInner;
 use crate::node::{Header, Upstream};
 use crate::report::EdgeKind;
 use crate::task_run::{Outcome, TaskRun, Tracked};
@@ -17,16 +19,17 @@ use crate::task_run::{Outcome, TaskRun, Tracked};
 /// | passed | for a parameter of type |
 /// |---|---|
 /// | `T`, `&T` with `T: Clone` | `T` |
-/// | `TaskRun<T>`, `&TaskRun<T>` | `T`, `Outcome<T>`, `Tracked<T>` |
-/// | `Tracked<T>`, `&Tracked<T>` | `T`, `Outcome<T>` |
-/// | `Vec` or array of these handles | `Vec<T>`, `Vec<Tracked<T>>`, `Vec<Outcome<T>>` |
+/// | `TaskRun<T>`, `&TaskRun<T>`, `Tracked<T>`, `&Tracked<T>` | `T`, `Outcome<T>` |
+/// | `Vec`, slice or array of these | `Vec<T>`, `Vec<Outcome<T>>` |
 /// | tuple of two to four `TaskRun`s | a tuple |
 /// | a [`FlowCall<T>`](crate::FlowCall) | `T` |
 /// | `&str` | `String`, `PathBuf` |
 /// | `String`, `&String`, `&Path`, `&PathBuf` | `PathBuf` |
 ///
-/// A `Tracked<T>` passed for a parameter that is itself of type `Tracked<T>` is a plain value and
-/// makes no edge; pass the handle, or take the parameter as `&T`.
+/// For a parameter that is written `Tracked<T>`, `Vec<Tracked<T>>` or `[Tracked<T>; N]`, or as a
+/// borrow of one, a [`TrackedInput`] is passed instead. Only what is written tells: where the type
+/// of a parameter is generic, or another name for one of these, or has a `Tracked<T>` deeper inside
+/// as in `Option<Tracked<T>>`, a `Tracked<T>` that is passed is a plain value and makes no edge.
 ///
 /// What type inference cannot do: `.into()`, `.parse()?`, `Default::default()`, `Vec::new()` and
 /// `.collect()` without a type, and `1` for an `f64`.
@@ -42,11 +45,39 @@ pub trait Input<T, How: Passing = ByRef> {
     fn into_argument(self) -> How::Argument<T>;
 }
 
+/// A result that can be passed for a parameter written `Tracked<T>`, `Vec<Tracked<T>>` or
+/// `[Tracked<T>; N]`, or for a borrow of one. It makes an edge, and copies nothing.
+///
+/// | passed | for a parameter of type |
+/// |---|---|
+/// | `TaskRun<T>`, `&TaskRun<T>`, `Tracked<T>`, `&Tracked<T>` | `Tracked<T>` |
+/// | a [`FlowCall<T>`](crate::FlowCall) | `Tracked<T>` |
+/// | `Vec`, slice or array of handles or results | `Vec<Tracked<T>>` |
+/// | array of `N` handles or results | `[Tracked<T>; N]` |
+///
+/// A plain value has no origin to keep, so it is not accepted; `Tracked::from(value)` wraps one,
+/// and makes no edge.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` cannot be passed for a parameter of type `{T}`",
+    label = "expected `{T}`, or a handle for each result in it",
+    note = "a plain value was not made by a task run: wrap it with `Tracked::from`, or take the \
+            parameter as `T` or `&T` instead of `Tracked<T>`, which accepts both"
+)]
+pub trait TrackedInput<T, How: Passing = ByRef> {
+    /// Turns it into what the task run holds until it starts.
+    #[doc(hidden)]
+    fn into_argument(self) -> How::Argument<T>;
+}
+
 /// How a parameter gets its value: [`ByRef`] or [`ByValue`].
 pub trait Passing: sealed::Sealed {
     /// What the task run holds until it starts.
     #[doc(hidden)]
     type Argument<T>;
+
+    /// Makes an argument of upstream results.
+    #[doc(hidden)]
+    fn gathered<T>(gather: impl Gather<T> + 'static) -> Self::Argument<T>;
 }
 
 /// For parameters `&T`.
@@ -59,10 +90,18 @@ pub enum ByValue {}
 
 impl Passing for ByRef {
     type Argument<T> = Shared<T>;
+
+    fn gathered<T>(gather: impl Gather<T> + 'static) -> Shared<T> {
+        shared(gather)
+    }
 }
 
 impl Passing for ByValue {
     type Argument<T> = Owned<T>;
+
+    fn gathered<T>(gather: impl Gather<T> + 'static) -> Owned<T> {
+        owned(gather)
+    }
 }
 
 mod sealed {
@@ -99,6 +138,15 @@ enum OwnedInner<T> {
 }
 
 impl<T> Shared<T> {
+    /// What the argument is, for keys.
+    pub(crate) fn keyed(&self) -> KeyedInner<'_, T> {
+        match &self.0 {
+            SharedInner::Value(value) => KeyedInner::Value(value),
+            SharedInner::Run(handle) => KeyedInner::Run(handle),
+            SharedInner::Gather { gather, .. } => KeyedInner::Gather(&**gather),
+        }
+    }
+
     /// Returns the value, once the task run may start.
     pub fn get(&self) -> &T {
         self.peek()
@@ -115,6 +163,15 @@ impl<T> Shared<T> {
 }
 
 impl<T> Owned<T> {
+    /// What the argument is, for keys.
+    pub(crate) fn keyed(&self) -> KeyedInner<'_, T> {
+        match &self.0 {
+            OwnedInner::Value(value) => KeyedInner::Value(value),
+            OwnedInner::Run { handle, .. } => KeyedInner::Run(handle),
+            OwnedInner::Gather { gather, .. } => KeyedInner::Gather(&**gather),
+        }
+    }
+
     /// Returns the value, once the task run may start: moved when this is the last that holds it.
     pub fn take(self) -> T {
         match self.0 {
@@ -169,8 +226,14 @@ impl<T: Clone> Clone for Owned<T> {
 }
 
 /// Makes one value of several upstream results.
-pub(crate) trait Gather<T>: Send + Sync {
+#[expect(
+    private_interfaces,
+    reason = "public to be named by a public trait, and no user can reach it"
+)]
+pub trait Gather<T>: Send + Sync {
     fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>));
+    /// Visits where each of the results comes from, in order.
+    fn visit_origins(&self, visit: &mut dyn FnMut(&Origin<'_>));
     fn gather(&self) -> T;
     fn again(&self) -> Box<dyn Gather<T>>;
 }
@@ -292,6 +355,20 @@ converted!(
     &std::path::Path => crate::DataFile,
 );
 
+// Arguments of one call, for another one.
+
+impl<T> Input<T, ByRef> for Shared<T> {
+    fn into_argument(self) -> Shared<T> {
+        self
+    }
+}
+
+impl<T> Input<T, ByValue> for Owned<T> {
+    fn into_argument(self) -> Owned<T> {
+        self
+    }
+}
+
 // Handles, for a parameter of their own result type.
 
 /// Something that gives access to one upstream result.
@@ -377,12 +454,29 @@ fn owned<T>(gather: impl Gather<T> + 'static) -> Owned<T> {
     })
 }
 
+macro_rules! tracked_input {
+    ($($source:ty),+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<T: Send + Sync + 'static, How: Passing> TrackedInput<Tracked<T>, How> for $source {
+            fn into_argument(self) -> How::Argument<Tracked<T>> {
+                How::gathered(AsTracked(self.into_handle()))
+            }
+        }
+    )+};
+}
+
+tracked_input!(TaskRun<T>, &TaskRun<T>, Tracked<T>, &Tracked<T>);
+
 /// One upstream, whatever became of it.
 struct AsOutcome<T>(Handle<T>);
 
 impl<T: Send + Sync + 'static> Gather<Outcome<T>> for AsOutcome<T> {
     fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
         self.0.visit(EdgeKind::Catch, visit);
+    }
+
+    fn visit_origins(&self, visit: &mut dyn FnMut(&Origin<'_>)) {
+        visit(&self.0.origin());
     }
 
     fn gather(&self) -> Outcome<T> {
@@ -417,6 +511,10 @@ impl<T: Send + Sync + 'static> Gather<Tracked<T>> for AsTracked<T> {
         self.0.visit(EdgeKind::Data, visit);
     }
 
+    fn visit_origins(&self, visit: &mut dyn FnMut(&Origin<'_>)) {
+        visit(&self.0.origin());
+    }
+
     fn gather(&self) -> Tracked<T> {
         Tracked::from_output(Arc::clone(self.0.output()))
     }
@@ -439,6 +537,12 @@ impl<T: Send + Sync + 'static, U: 'static> Gather<Vec<U>> for All<T, U> {
     fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
         for handle in &self.handles {
             handle.visit(self.edge, visit);
+        }
+    }
+
+    fn visit_origins(&self, visit: &mut dyn FnMut(&Origin<'_>)) {
+        for handle in &self.handles {
+            visit(&handle.origin());
         }
     }
 
@@ -514,7 +618,10 @@ collection! {
     [const N: usize,] [TaskRun<T>; N];
     [const N: usize,] [&TaskRun<T>; N];
     [] Vec<Tracked<T>>;
+    [] &Vec<Tracked<T>>;
+    [] &[Tracked<T>];
     [const N: usize,] [Tracked<T>; N];
+    [const N: usize,] [&Tracked<T>; N];
 }
 
 macro_rules! tracked_collection {
@@ -542,21 +649,95 @@ tracked_collection! {
     [const N: usize,] [Tracked<T>; N];
 }
 
+macro_rules! tracked_input_collection {
+    ($([$($generics:tt)*] $collection:ty;)+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<$($generics)* T: Send + Sync + 'static, How: Passing>
+            TrackedInput<Vec<Tracked<T>>, How> for $collection
+        {
+            fn into_argument(self) -> How::Argument<Vec<Tracked<T>>> {
+                How::gathered(all(self, EdgeKind::Data, tracked_of::<T>))
+            }
+        }
+    )+};
+}
+
+tracked_input_collection! {
+    [] Vec<TaskRun<T>>;
+    [] &Vec<TaskRun<T>>;
+    [] &[TaskRun<T>];
+    [const N: usize,] [TaskRun<T>; N];
+    [const N: usize,] [&TaskRun<T>; N];
+    [] Vec<Tracked<T>>;
+    [] &Vec<Tracked<T>>;
+    [] &[Tracked<T>];
+    [const N: usize,] [Tracked<T>; N];
+    [const N: usize,] [&Tracked<T>; N];
+}
+
+/// As many upstream results as an array has elements.
+struct Exactly<T, const N: usize>([Handle<T>; N]);
+
+impl<T: Send + Sync + 'static, const N: usize> Gather<[Tracked<T>; N]> for Exactly<T, N> {
+    fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
+        for handle in &self.0 {
+            handle.visit(EdgeKind::Data, visit);
+        }
+    }
+
+    fn visit_origins(&self, visit: &mut dyn FnMut(&Origin<'_>)) {
+        for handle in &self.0 {
+            visit(&handle.origin());
+        }
+    }
+
+    fn gather(&self) -> [Tracked<T>; N] {
+        self.0.each_ref().map(tracked_of)
+    }
+
+    fn again(&self) -> Box<dyn Gather<[Tracked<T>; N]>> {
+        Box::new(Self(self.0.clone()))
+    }
+}
+
+macro_rules! tracked_input_array {
+    ($($source:ty),+) => {$(
+        #[diagnostic::do_not_recommend]
+        impl<T: Send + Sync + 'static, How: Passing, const N: usize>
+            TrackedInput<[Tracked<T>; N], How> for [$source; N]
+        {
+            fn into_argument(self) -> How::Argument<[Tracked<T>; N]> {
+                How::gathered(Exactly(self.map(Source::into_handle)))
+            }
+        }
+    )+};
+}
+
+tracked_input_array!(TaskRun<T>, &TaskRun<T>, Tracked<T>, &Tracked<T>);
+
 // Tuples of handles.
 
 /// Visits the nodes behind a tuple of handles.
 type VisitHandles<H> = fn(&H, &mut dyn FnMut(Upstream<'_>));
 
+/// Visits where the results behind it come from.
+type VisitOrigins<H> = fn(&H, &mut dyn FnMut(&Origin<'_>));
+
 /// Upstream results of several types, as one tuple.
 struct Together<H, T> {
     handles: H,
     visit: VisitHandles<H>,
+    visit_origins: VisitOrigins<H>,
     gather: fn(&H) -> T,
 }
 
 impl<H: Clone + Send + Sync + 'static, T: 'static> Gather<T> for Together<H, T> {
     fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
         (self.visit)(&self.handles, visit);
+    }
+
+    fn visit_origins(&self, visit: &mut dyn FnMut(&Origin<'_>)) {
+        (self.visit_origins)(&self.handles, visit);
     }
 
     fn gather(&self) -> T {
@@ -567,6 +748,7 @@ impl<H: Clone + Send + Sync + 'static, T: 'static> Gather<T> for Together<H, T> 
         Box::new(Self {
             handles: self.handles.clone(),
             visit: self.visit,
+            visit_origins: self.visit_origins,
             gather: self.gather,
         })
     }
@@ -583,6 +765,9 @@ macro_rules! tuple {
                     visit: |handles, visit| {
                         $(handles.$index.visit(EdgeKind::Data, visit);)+
                     },
+                    visit_origins: |handles, visit| {
+                        $(visit(&handles.$index.origin());)+
+                    },
                     gather: |handles| ($(handles.$index.input().clone(),)+),
                 })
             }
@@ -596,6 +781,9 @@ macro_rules! tuple {
                     handles: ($(self.$index.into_handle(),)+),
                     visit: |handles, visit| {
                         $(handles.$index.visit(EdgeKind::Data, visit);)+
+                    },
+                    visit_origins: |handles, visit| {
+                        $(visit(&handles.$index.origin());)+
                     },
                     gather: |handles| ($(handles.$index.input().clone(),)+),
                 })

@@ -33,6 +33,7 @@
 //! runs on a fresh engine in memory.
 //!
 //! # Features
+//! - `cli`: the module `cli`, the command line of a program that has flows.
 //! - `logs` (default): [`LogLayer`], which attaches what any crate logs to the task run that
 //!   logged it.
 //! - `progress` (default): `Progress`, a display of what runs.
@@ -40,7 +41,11 @@
 
 mod attempt;
 mod body;
+mod cache;
 mod call;
+#[cfg(feature = "cli")]
+pub mod cli;
+mod code;
 mod completion;
 mod compute;
 mod context;
@@ -48,6 +53,7 @@ mod data_file;
 mod definition;
 mod detail;
 mod driver;
+mod durable;
 mod engine;
 mod error;
 mod event;
@@ -57,28 +63,40 @@ mod flow;
 mod flow_call;
 mod group;
 mod handle;
+pub mod history;
 mod hook;
 mod id;
+mod identity;
 mod inbox;
 mod input;
+mod key;
 mod limit;
 mod logs;
+mod manifest;
 mod map;
 mod node;
 mod padded;
+mod parameters;
+mod pattern;
 mod policy;
 #[cfg(feature = "progress")]
 mod progress;
+mod recorder;
 mod register;
 pub mod report;
 mod resource;
+mod rng;
 mod scope;
+mod secret;
 mod state;
+mod steps;
 mod stop;
+pub mod store;
 mod sync;
 mod task_run;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod value;
 
 pub use crate::call::{PlainResult, Storable};
 pub use crate::context::{CancelToken, FlowContext, TaskContext, finally, spawn};
@@ -86,31 +104,39 @@ pub use crate::data_file::DataFile;
 pub use crate::definition::{Definition, FlowDefinition, HookOn, Kind, WhenFull};
 pub use crate::engine::{DrainReport, Engine, EngineBuilder};
 pub use crate::error::{
-    BoxError, CancelReason, FlowError, FlowErrorKind, TaskError, TaskErrorKind,
+    BoxError, CancelReason, FlowError, FlowErrorKind, RecordedError, TaskError, TaskErrorKind,
 };
 pub use crate::event::{Event, EventKind, Events, Received, TaskRunRef};
 pub use crate::faults::{InjectedFault, Stub};
 pub use crate::flow_call::{FlowCall, FlowFuture, FlowRun};
-pub use crate::group::{group, loop_until, retry_scope};
+pub use crate::group::{Passes, group, loop_until, retry_scope};
 pub use crate::hook::{Hook, HookEvent};
 pub use crate::id::{FlowRunId, InvalidFlowRunId};
-pub use crate::input::{ByRef, ByValue, Input, Passing};
+pub use crate::input::{ByRef, ByValue, Input, Passing, TrackedInput};
+pub use crate::key::{CacheIdentity, CacheKey};
 pub use crate::limit::{Limit, LimitStatus};
 #[cfg(feature = "logs")]
 pub use crate::logs::LogLayer;
 pub use crate::map::{Map, MapSource, Tolerance, map, map_product, map_stream, map_zip};
+pub use crate::parameters::ArgumentError;
 pub use crate::policy::failure_mode::FailureMode;
 pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
 pub use crate::policy::timeout::{Clock, OnTimeout};
 #[cfg(feature = "progress")]
 pub use crate::progress::{Progress, ProgressBuilder};
-pub use crate::register::{RegisteredFlow, RegisteredTask, flows, tasks};
+pub use crate::register::{NamedCall, NamedRun, RegisteredFlow, RegisteredTask, flows, tasks};
 pub use crate::report::RunReport;
 pub use crate::resource::Resource;
+pub use crate::rng::Rng;
+pub use crate::secret::{Secret, SecretError, SecretSource, SecretValue, Sensitive};
 pub use crate::state::{IllegalStateChange, State, StateChange, StateKind};
+pub use crate::steps::StepError;
 pub use crate::task_run::{Outcome, TaskRun, Tracked};
+pub use crate::value::{DecodeError, Digest, EncodeError, Stored, StoredForm};
 pub use futures_util::future::BoxFuture;
 
+#[doc = include_str!("../../orch-macros/docs/code.md")]
+pub use orch_macros::code;
 #[doc = include_str!("../../orch-macros/docs/flow.md")]
 pub use orch_macros::flow;
 #[doc = include_str!("../../orch-macros/docs/task.md")]
@@ -130,36 +156,46 @@ pub mod prelude {
 /// What the macros expand to. Not for direct use: it changes with the macros.
 #[doc(hidden)]
 pub mod __private {
+    pub use crate::__digest as digest;
     pub use crate::__flow as flow;
     pub use crate::__is_result as is_result;
     pub use crate::__task as task;
     pub use crate::BoxError;
     pub use crate::FailureMode;
-    pub use crate::body::{AsyncTask, SyncTask, Task};
+    pub use crate::body::{AsyncTask, SyncTask, Task, Undoing};
     pub use crate::call::{
-        Bound, CallOptions, Cloned, ErrorProbe, NoClassify, NotResult, NotStorable, ResultProbe,
-        StorableProbe, TaskResult, assert_storable, set_retries, settle as settle_result,
+        Bound, CallOptions, Cloned, ErrorProbe, NoClassify, NoOwnForm, NotResult, NotStorable,
+        OwnFormProbe, ResultProbe, StorableProbe, TaskResult, set_retries, settle as settle_result,
         settle_flow as settle_flow_result,
     };
+    pub use crate::code::{Code, CodeParts, add_code};
     pub use crate::definition::{
         CacheOption, Definition, FlowDefinition, HookOn, KeyPart, Kind, LimitUse, Parameter,
         ParameterPassing, WhenFull,
     };
     pub use crate::error::Failure;
     pub use crate::expansion::{
-        AnyError, Cacheable, IsResult, NotPlain, PlainProbe, Split, assert_cacheable, never,
-        settle, settle_flow, words,
+        AnyError, Cacheable, IsResult, NotPlain, PlainProbe, Recordable, Split, never, settle,
+        settle_flow, words,
     };
     pub use crate::faults::{stub, stub_async};
     pub use crate::flow_call::{FlowFunction as Flow, flow_call, flow_call_retryable};
     pub use crate::input::{Owned, Shared};
+    pub use crate::key::{
+        DigestProbe, Keys, NoDigest, NoOwnDigest, OwnDigestProbe, digest_argument,
+    };
+    pub use crate::parameters::{
+        ArgumentError, ArgumentSource, NoForm, ParameterProbe, ParameterSchema, Parameters,
+    };
     pub use crate::policy::retry::Backoff;
     pub use crate::policy::timeout::OnTimeout;
     pub use crate::register::{RegisteredFlow, RegisteredTask};
-    pub use crate::resource::{flow_resource, resource};
+    pub use crate::resource::{flow_resource, resource, resource_identity};
     #[cfg(feature = "testing")]
     pub use crate::testing::run_test;
+    pub use crate::value::{Codec, TupleDecoder, TupleEncoder, TupleOutput};
     pub use inventory;
+    pub use serde_json::Value as Json;
 
     /// Returns the context of the running task.
     pub fn task_context() -> crate::TaskContext {

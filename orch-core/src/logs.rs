@@ -212,7 +212,7 @@ mod layer {
                     at: Duration::from_nanos(flow.now()),
                     level: metadata.level().to_string(),
                     target: metadata.target().to_owned(),
-                    message: text.message + &text.fields,
+                    message: crate::secret::scrub(text.message + &text.fields),
                 },
             );
         }

@@ -18,6 +18,7 @@ use crate::error::{Failure, TaskError, TaskErrorKind};
 use crate::event::{EventKind, TaskRunRef};
 use crate::flow::{NodeSpec, stop_of};
 use crate::handle::Handle;
+use crate::identity::Part;
 use crate::inbox::Inbox;
 use crate::node::{Header, Upstream, Waiter};
 use crate::report::{EdgeKind, NodeKind};
@@ -396,7 +397,10 @@ impl<U: Send + Sync + 'static> Map<U> {
                 *folded = Some(add(before, take(run)));
             }
         });
-        folded.part(|folded| folded.as_ref().expect("a fold always has a value"))
+        folded.project(
+            |folded| folded.as_ref().expect("a fold always has a value"),
+            Part::Whole,
+        )
     }
 
     fn submit<A>(
@@ -511,7 +515,8 @@ impl<U: Send + Sync + 'static> Runner<U> {
         let place = context::current().expect("a map runs as a node");
         let node = place.node.expect("a map runs as a node");
         let header = node.header();
-        let scope = Scope::new(header.scope.clone(), header.index, context::seed_of(header));
+        let seed = context::seed_of(header);
+        let scope = Scope::new(header.scope.clone(), header.index, header.call(), seed);
         let scope = Arc::new(scope.of_items(Arc::clone(&self.counts)));
         // Stopping the map finds its items through this.
         let _ = node.header().detail_mut().children.set(Arc::clone(&scope));

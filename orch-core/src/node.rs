@@ -4,17 +4,21 @@
 //! Types end here. A [`Node`] knows the types of its inputs and its result; everything that moves
 //! nodes about sees [`AnyNode`], and everything that reads a result sees [`Output`].
 
-use std::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock};
 use std::task::{Context, Waker};
 use std::time::Duration;
+
+use futures_util::future::BoxFuture;
 
 use crate::body::{Body, Slot, Started};
 use crate::completion::{Completion, Countdown, Ticket};
 use crate::definition::Definition;
 use crate::detail::Detail;
-use crate::error::{TaskError, TaskErrorKind};
+use crate::durable;
+use crate::error::{Failure, TaskError, TaskErrorKind};
 use crate::flow::Flow;
+use crate::identity::Origin;
 use crate::inbox::Inbox;
 use crate::input::Arguments;
 use crate::report::{EdgeKind, NodeKind};
@@ -31,6 +35,7 @@ pub(crate) struct Header {
     pub(crate) index: u32,
     state: AtomicU8,
     flags: AtomicU8,
+    has_been_let_go: AtomicBool,
     pub(crate) kind: NodeKind,
     attempts: AtomicU32,
     /// Handles in the program, and consumers that will look at a failure.
@@ -84,6 +89,7 @@ impl Header {
             } else {
                 0
             }),
+            has_been_let_go: AtomicBool::new(false),
             kind,
             attempts: AtomicU32::new(0),
             // The handle that the call returns.
@@ -376,7 +382,12 @@ impl Header {
     /// Whether the thread that ended the node has told so, and lets go of it: then the last handle
     /// can move the result out. The state changes a little before that.
     pub(crate) fn has_been_let_go(&self) -> bool {
-        self.completion.is_done()
+        self.has_been_let_go.load(Ordering::Acquire)
+    }
+
+    /// Says so; whoever does lets go of the node right afterwards.
+    pub(crate) fn set_let_go(&self) {
+        self.has_been_let_go.store(true, Ordering::Release);
     }
 
     /// Registers a future to be woken at the end. Returns whether there is something to wait for.
@@ -424,6 +435,10 @@ pub(crate) trait AnyNode: Send + Sync {
     /// body has them, or it has ended.
     #[doc(hidden)]
     fn clear_inputs(&self) -> bool;
+
+    /// Brings the result into memory, if it is only in the store.
+    #[doc(hidden)]
+    fn load(self: Arc<Self>) -> BoxFuture<'static, Result<(), Failure>>;
 }
 
 /// An upstream node, as an argument shows it.
@@ -431,6 +446,8 @@ pub struct Upstream<'a> {
     pub(crate) header: &'a Header,
     pub(crate) edge: EdgeKind,
     pub(crate) node: &'a dyn Fn() -> Arc<dyn AnyNode>,
+    /// Whether the argument is a result, or a part of one, whose digest is known.
+    pub(crate) has_digest: bool,
 }
 
 /// Where a result of type `T` comes from: a node, a part of one, or a plain value.
@@ -446,6 +463,9 @@ pub(crate) trait Output<T>: Send + Sync {
 
     /// Returns the node behind it.
     fn node(self: Arc<Self>) -> Option<Arc<dyn AnyNode>>;
+
+    /// Where the result comes from, for keys.
+    fn origin(&self) -> Origin<'_>;
 }
 
 /// A task run with its types.
@@ -454,7 +474,22 @@ pub(crate) struct Node<B: Body> {
     inputs: Mutex<Option<B::Args>>,
     /// Copies the inputs for one more attempt.
     pub(crate) again: Option<CopyInputs<B::Args>>,
-    result: OnceLock<B::Output>,
+    result: OnceLock<Kept<B::Output>>,
+}
+
+/// A result, in the node itself or shared with the cache.
+enum Kept<T> {
+    Own(T),
+    Shared(Arc<T>),
+}
+
+impl<T> Kept<T> {
+    fn get(&self) -> &T {
+        match self {
+            Self::Own(result) => result,
+            Self::Shared(result) => result,
+        }
+    }
 }
 
 impl<B: Body> Node<B> {
@@ -475,7 +510,22 @@ impl<B: Body> Node<B> {
     /// Keeps the result, for whoever sees the completed state.
     pub(crate) fn keep(&self, result: B::Output) {
         // A second result can only come from an attempt that was abandoned: it is dropped.
-        drop(self.result.set(result));
+        drop(self.result.set(Kept::Own(result)));
+    }
+
+    /// Keeps a result that others hold as well.
+    pub(crate) fn keep_shared(&self, result: Arc<B::Output>) {
+        drop(self.result.set(Kept::Shared(result)));
+    }
+
+    /// Whether the result is in memory.
+    pub(crate) fn has_result(&self) -> bool {
+        self.result.get().is_some()
+    }
+
+    /// Leaves the inputs to a node that may have to run after all.
+    pub(crate) fn put_inputs_back(&self, args: B::Args) {
+        *self.lock_inputs() = Some(args);
     }
 
     pub(crate) fn lock_inputs(&self) -> std::sync::MutexGuard<'_, Option<B::Args>> {
@@ -508,22 +558,43 @@ impl<B: Body> AnyNode for Node<B> {
         drop(inputs);
         were_there
     }
+
+    fn load(self: Arc<Self>) -> BoxFuture<'static, Result<(), Failure>> {
+        Box::pin(async move {
+            if self.header.is_unloaded() {
+                durable::load(Arc::clone(&self)).await?;
+                self.header.identity_mut().set_unloaded(false);
+            }
+            Ok(())
+        })
+    }
 }
 
 impl<B: Body> Output<B::Output> for Node<B> {
     fn value(&self) -> Option<&B::Output> {
-        if self.header.state().is_success() {
-            self.result.get()
+        // What was undone can still be looked at by whoever holds it.
+        let state = self.header.state();
+        if state.is_success() || state == State::RolledBack {
+            self.result.get().map(Kept::get)
         } else {
             None
         }
     }
 
     fn take(&mut self) -> Option<B::Output> {
-        if self.header.state().is_success() {
-            self.result.take()
-        } else {
-            None
+        if !self.header.state().is_success() {
+            return None;
+        }
+        match self.result.take()? {
+            Kept::Own(result) => Some(result),
+            Kept::Shared(result) => match Arc::try_unwrap(result) {
+                Ok(result) => Some(result),
+                // Whoever needs it for good clones it.
+                Err(shared) => {
+                    drop(self.result.set(Kept::Shared(shared)));
+                    None
+                }
+            },
         }
     }
 
@@ -533,5 +604,9 @@ impl<B: Body> Output<B::Output> for Node<B> {
 
     fn node(self: Arc<Self>) -> Option<Arc<dyn AnyNode>> {
         Some(self)
+    }
+
+    fn origin(&self) -> Origin<'_> {
+        Origin::whole(&self.header)
     }
 }

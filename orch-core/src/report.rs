@@ -27,7 +27,7 @@ mod json;
 mod layout;
 mod mermaid;
 mod svg;
-mod table;
+pub(crate) mod table;
 mod theme;
 mod timeline_svg;
 mod timing;
@@ -42,6 +42,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::state::State;
+use crate::store::ResultOrigin;
 
 pub use self::critical_path::{CriticalPath, CriticalStep};
 pub use self::error::ReportError;
@@ -131,6 +132,16 @@ pub struct TaskRunReport {
     pub source: String,
     /// For a map: its items by state.
     pub items: Option<TaskCounts>,
+    /// Which execution the result is of, for one that is cached or was handed back from another
+    /// flow run.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub result_from: Option<ResultSource>,
+    /// Whether an earlier execution of the flow run made it and the last one did not call it.
+    #[serde(default, skip_serializing_if = "is_false")]
+    pub is_orphaned: bool,
+    /// The call id, where the flow run is recorded: the same whenever the flow runs again.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub call: Option<String>,
     /// What was logged during it.
     pub logs: Vec<LogReport>,
 }
@@ -150,6 +161,44 @@ pub enum NodeKind {
     Finally,
     /// A retry scope or another group of task runs.
     Group,
+}
+
+impl NodeKind {
+    #[cfg(feature = "sqlite")]
+    const ALL: [Self; 5] = [
+        Self::Task,
+        Self::Map,
+        Self::Subflow,
+        Self::Finally,
+        Self::Group,
+    ];
+
+    /// The word for this kind.
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Task => "task",
+            Self::Map => "map",
+            Self::Subflow => "subflow",
+            Self::Finally => "finally",
+            Self::Group => "group",
+        }
+    }
+
+    /// The kind of a word.
+    #[cfg(feature = "sqlite")]
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.word() == word)
+    }
+}
+
+/// The execution that a result is of.
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ResultSource {
+    /// The flow run's id.
+    pub flow_run: String,
+    /// The call within it.
+    pub call: String,
 }
 
 /// One attempt that failed.
@@ -257,6 +306,18 @@ impl TaskRunReport {
     }
 }
 
+impl ResultSource {
+    pub(crate) fn of(origin: ResultOrigin) -> Option<Self> {
+        match origin {
+            ResultOrigin::Executed => None,
+            ResultOrigin::Cached { run, call } => Some(Self {
+                flow_run: run.to_string(),
+                call: call.to_string(),
+            }),
+        }
+    }
+}
+
 impl ErrorReport {
     /// Returns what it all comes down to: the innermost cause.
     pub fn root(&self) -> &str {
@@ -269,6 +330,12 @@ impl TaskCounts {
     pub fn total(&self) -> u64 {
         self.completed + self.failed + self.cancelled
     }
+}
+
+/// Leaves out what is seldom the case.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 /// Durations as seconds with all their digits, readable in JSON.

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use crate::context;
 use crate::error::{BoxError, Failure, TaskErrorKind};
+use crate::key::CacheIdentity;
 
 /// A value of the engine, found by its type; a parameter of a task or a flow.
 ///
@@ -88,4 +89,11 @@ pub fn resource<T: Send + Sync + 'static>() -> Result<Resource<T>, Failure> {
                 type_name: type_name::<T>(),
             })
         })
+}
+
+/// Returns what the resource stands for, for the key of the running task.
+#[doc(hidden)]
+pub fn resource_identity<T: CacheIdentity + Send + Sync + 'static>() -> Option<String> {
+    let resource: Resource<T> = resource().ok()?;
+    Some(resource.cache_identity())
 }

@@ -1,12 +1,17 @@
 //! What a task run was submitted under.
 
+use std::any::Any;
 use std::collections::HashMap;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use crate::body::Body;
 use crate::definition::Definition;
+use crate::identity::Calls;
+use crate::node::Node;
 use crate::report::TaskCounts;
 use crate::stop::Stop;
+use crate::store::CallId;
 
 /// What a task run was submitted under, if not by the flow body itself: another task run, a map,
 /// a group, a cleanup.
@@ -20,6 +25,33 @@ pub(crate) struct Scope {
     /// Inside of a map: its items are counted, not listed.
     pub(crate) items: Option<Arc<ItemCounts>>,
     pub(crate) seeds: Seeds,
+    /// Names the calls made here, where the flow run is recorded.
+    pub(crate) calls: Calls,
+    /// Results of earlier passes over the calls made here.
+    pub(crate) completed: Option<Arc<Completed>>,
+}
+
+/// Task runs by their calls, for passes that run only what did not complete.
+#[derive(Default)]
+pub(crate) struct Completed(Mutex<HashMap<CallId, Arc<dyn Any + Send + Sync>>>);
+
+impl Completed {
+    /// Returns the task run of a call, if there was one and it completed.
+    pub(crate) fn get<B: Body>(&self, call: CallId) -> Option<Arc<Node<B>>> {
+        let node = Arc::clone(self.lock().get(&call)?);
+        let node = node.downcast::<Node<B>>().ok()?;
+        node.header.state().is_success().then_some(node)
+    }
+
+    pub(crate) fn insert<B: Body>(&self, call: CallId, node: &Arc<Node<B>>) {
+        let node = Arc::clone(node) as Arc<dyn Any + Send + Sync>;
+        let before = self.lock().insert(call, node);
+        drop(before);
+    }
+
+    fn lock(&self) -> MutexGuard<'_, HashMap<CallId, Arc<dyn Any + Send + Sync>>> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// In place of a node's index: the scope belongs to none.
@@ -60,7 +92,12 @@ impl ItemCounts {
 }
 
 impl Scope {
-    pub(crate) fn new(parent: Option<Arc<Scope>>, node_index: u32, seed: u64) -> Self {
+    pub(crate) fn new(
+        parent: Option<Arc<Scope>>,
+        node_index: u32,
+        call: Option<CallId>,
+        seed: u64,
+    ) -> Self {
         let is_exempt = parent.as_ref().is_some_and(|parent| parent.is_exempt);
         let items = parent.as_ref().and_then(|parent| parent.items.clone());
         Self {
@@ -70,12 +107,20 @@ impl Scope {
             is_exempt,
             items,
             seeds: Seeds::new(seed),
+            calls: Calls::of(call.unwrap_or_default()),
+            completed: None,
         }
     }
 
     /// The scope of a map's items.
     pub(crate) fn of_items(mut self, items: Arc<ItemCounts>) -> Self {
         self.items = Some(items);
+        self
+    }
+
+    /// A scope whose calls may take results of earlier passes.
+    pub(crate) fn with_completed(mut self, completed: Arc<Completed>) -> Self {
+        self.completed = Some(completed);
         self
     }
 
@@ -88,6 +133,8 @@ impl Scope {
             is_exempt: true,
             items: None,
             seeds: Seeds::new(seed),
+            calls: Calls::of(CallId::CLEANUP),
+            completed: None,
         }
     }
 

@@ -6,10 +6,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
+use tokio_util::sync::ReusableBoxFuture;
+
 use crate::completion::Ticket;
 use crate::context;
-use crate::error::TaskError;
+use crate::error::{Failure, TaskError};
 use crate::handle::{Constant, Handle, Projection, take_last};
+use crate::identity::Part;
 use crate::node::Output;
 use crate::state::State;
 
@@ -32,6 +35,8 @@ pub struct TaskRun<T> {
     ticket: Option<Ticket>,
     /// Whether the body that awaits this was entered among the awaiting ones.
     is_awaited: bool,
+    /// Brings a stored result into memory.
+    loading: Option<ReusableBoxFuture<'static, Result<(), Failure>>>,
 }
 
 impl<T> TaskRun<T> {
@@ -45,6 +50,7 @@ impl<T> TaskRun<T> {
             handle: Some(handle),
             ticket: None,
             is_awaited: false,
+            loading: None,
         }
     }
 
@@ -115,9 +121,18 @@ impl<T> TaskRun<T> {
     where
         T: 'static,
     {
+        self.project(part, Part::Other)
+    }
+
+    /// The same for a part that is known to be the whole, or an element of it.
+    pub(crate) fn project<P: 'static>(&self, part: fn(&T) -> &P, which: Part) -> TaskRun<P>
+    where
+        T: 'static,
+    {
         TaskRun::from_handle(Handle::new(Arc::new(Projection::new(
             Arc::clone(self.handle().output()),
             part,
+            which,
         ))))
     }
 }
@@ -159,6 +174,17 @@ impl<T> Future for TaskRun<T> {
         if this.is_awaited {
             this.is_awaited = false;
             context::end_await(header);
+        }
+        if this.loading.is_some() || header.is_unloaded() {
+            let loading = this.loading.get_or_insert_with(|| {
+                let node = handle.node().expect("what has a header has a node");
+                ReusableBoxFuture::new(node.load())
+            });
+            let loaded = std::task::ready!(loading.poll(cx));
+            this.loading = None;
+            if let Err(failure) = loaded {
+                return Poll::Ready(Err(header.make_error(failure.kind)));
+            }
         }
         Poll::Ready(if header.state().is_success() {
             Ok(Tracked {
@@ -292,7 +318,7 @@ macro_rules! unzip {
             /// Splits the handle on a tuple into one handle per element. All of them are views of
             /// the same task run; the whole tuple lives while any of them does.
             pub fn unzip(self) -> ($(TaskRun<$name>,)+) {
-                ($(self.part(|whole| &whole.$index),)+)
+                ($(self.project(|whole| &whole.$index, Part::Element($index)),)+)
             }
         }
     };

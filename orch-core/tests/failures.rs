@@ -521,6 +521,125 @@ async fn a_cancelled_task_run_has_its_grace_time_and_no_more() {
     );
 }
 
+/// Fails at 1 s, and has something that runs on for ever if it may.
+#[flow]
+async fn fails_and_goes_on(body_gives_up: bool) -> Result<u64, TaskError> {
+    let going_on = ignores_the_request();
+    let failing = fails(1);
+    if body_gives_up {
+        failing.await?;
+    } else {
+        // Nothing can look at the failure from here on.
+        drop(failing);
+    }
+    Ok(*going_on.await?)
+}
+
+/// The same within its time.
+#[flow(timeout = "3s")]
+async fn fails_and_takes_too_long() -> Result<u64, TaskError> {
+    drop(fails(1));
+    Ok(*ignores_the_request().await?)
+}
+
+/// The same where only the newest run goes on.
+#[flow(max_running = (1, "cancel_old"))]
+async fn fails_and_is_pushed_out() -> Result<u64, TaskError> {
+    drop(fails(1));
+    Ok(*ignores_the_request().await?)
+}
+
+#[orch_core::test]
+async fn a_flow_run_that_is_cancelled_after_a_failure_is_cancelled() {
+    for (mode, body_gives_up) in MODES
+        .into_iter()
+        .flat_map(|mode| [(mode, false), (mode, true)])
+    {
+        let engine = TestEngine::new()
+            .failure_mode(mode)
+            .grace(Duration::from_secs(10))
+            .build();
+        let run = fails_and_goes_on(body_gives_up).start(&engine).unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        assert_eq!(run.state(), State::Running, "{mode:?}");
+        run.cancel();
+        let (result, report) = run.finish().await;
+        assert!(
+            matches!(
+                result.unwrap_err().kind(),
+                FlowErrorKind::Cancelled {
+                    reason: CancelReason::FlowRun
+                }
+            ),
+            "{mode:?}, {body_gives_up}"
+        );
+        assert_eq!(report.state, State::Cancelled);
+        let states: Vec<State> = report.task_runs.iter().map(|run| run.state).collect();
+        assert_eq!(states, [State::Cancelled, State::Failed]);
+    }
+}
+
+#[orch_core::test]
+async fn a_flow_run_ends_as_it_was_stopped_also_after_a_failure() {
+    for mode in MODES {
+        let new_engine = || TestEngine::new().failure_mode(mode);
+        let run = new_engine().run(fails_and_takes_too_long()).await;
+        assert_eq!(run.report.state, State::TimedOut, "{mode:?}");
+
+        let engine = new_engine().build();
+        let run = fails_and_goes_on(false).start(&engine).unwrap();
+        engine.drain(Duration::from_secs(2)).await;
+        assert!(matches!(
+            run.await.unwrap_err().kind(),
+            FlowErrorKind::Cancelled {
+                reason: CancelReason::Shutdown
+            }
+        ));
+    }
+    for (mode, is_pushed_out) in MODES.into_iter().zip([false, true, true]) {
+        let engine = TestEngine::new().failure_mode(mode).build();
+        let first = fails_and_is_pushed_out().start(&engine).unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        let second = fails_and_is_pushed_out().start(&engine).unwrap();
+        let error = first.await.unwrap_err();
+        assert_eq!(
+            matches!(
+                error.kind(),
+                FlowErrorKind::Cancelled {
+                    reason: CancelReason::TooManyRunning
+                }
+            ),
+            // One that is stopping already makes room by itself.
+            is_pushed_out,
+            "{mode:?}: {error}"
+        );
+        second.cancel();
+    }
+}
+
+#[flow]
+async fn fails_and_cleans_up() -> Result<u64, TaskError> {
+    orch_core::finally("slow cleanup", || async {
+        works(5).await?;
+        Ok(())
+    });
+    Ok(*fails(1).await?)
+}
+
+#[orch_core::test]
+async fn a_flow_run_whose_end_is_decided_stays_so_when_it_is_cancelled() {
+    for mode in MODES {
+        let engine = TestEngine::new().failure_mode(mode).build();
+        let run = fails_and_cleans_up().start(&engine).unwrap();
+        tokio::time::sleep(Duration::from_secs(2)).await;
+        run.cancel();
+        let (result, report) = run.finish().await;
+        assert!(result.unwrap_err().downcast_ref::<Broken>().is_some());
+        assert_eq!(report.state, State::Failed);
+        assert_eq!(report.duration, Duration::from_secs(6));
+    }
+}
+
 /// The order of the cleanups, digit by digit.
 type Cleaned = Arc<AtomicUsize>;
 

@@ -64,3 +64,71 @@ async fn a_failed_task_fails_the_flow_with_its_whole_chain() {
     );
     assert_eq!(chain[2], "unlucky");
 }
+
+mod a_body_that_computes {
+    use std::sync::atomic::{AtomicBool, Ordering};
+    use std::time::{Duration, Instant};
+
+    use orch_core::prelude::*;
+
+    static HAS_STARTED: AtomicBool = AtomicBool::new(false);
+
+    #[task]
+    async fn start() {
+        HAS_STARTED.store(true, Ordering::SeqCst);
+    }
+
+    #[flow]
+    async fn compute() -> Result<bool, TaskError> {
+        let run = start();
+        let begun = Instant::now();
+        // No await: the body keeps its worker to itself.
+        while !HAS_STARTED.load(Ordering::SeqCst) && begun.elapsed() < Duration::from_secs(20) {
+            std::hint::spin_loop();
+        }
+        let has_started = HAS_STARTED.load(Ordering::SeqCst);
+        run.await?;
+        Ok(has_started)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn does_not_keep_its_task_runs_from_an_idle_worker() {
+        assert!(
+            compute().await.unwrap(),
+            "the task run started while the body computed"
+        );
+    }
+}
+
+mod a_timeout {
+    use std::time::Duration;
+
+    use orch_core::prelude::*;
+    use orch_core::testing::TestEngine;
+    use orch_core::{FlowErrorKind, State};
+
+    #[task(allow_failure)]
+    async fn linger() {
+        std::future::pending::<()>().await;
+    }
+
+    #[flow(timeout = "3s")]
+    async fn leave_it_running() -> anyhow::Result<()> {
+        drop(linger());
+        Ok(())
+    }
+
+    #[orch_core::test]
+    async fn holds_for_the_task_runs_that_outlive_the_body() {
+        let run = TestEngine::new()
+            .grace(Duration::from_secs(1))
+            .run(leave_it_running())
+            .await;
+        let error = run.result.unwrap_err();
+        assert!(
+            matches!(error.kind(), FlowErrorKind::TimedOut { .. }),
+            "{error}"
+        );
+        assert_eq!(run.report.task_runs[0].state, State::Cancelled);
+    }
+}

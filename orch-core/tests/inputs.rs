@@ -81,6 +81,11 @@ async fn tracked(n: Tracked<u64>) -> u64 {
 }
 
 #[task]
+async fn tracked_borrowed(n: &Tracked<u64>) -> u64 {
+    **n
+}
+
+#[task]
 async fn outcome(n: Outcome<u64>) -> Result<u64, String> {
     match n.into_result() {
         Ok(n) => Ok(*n),
@@ -109,6 +114,23 @@ async fn one_input() -> Result<Vec<u64>, TaskError> {
             .submit(result.clone()),
         tracked::with().name("tracked run").submit(run.clone()),
         tracked::with().name("tracked &run").submit(&run),
+        tracked::with().name("tracked &result").submit(&result),
+        tracked::with()
+            .name("tracked result")
+            .submit(result.clone()),
+        tracked_borrowed::with()
+            .name("&tracked run")
+            .submit(run.clone()),
+        tracked_borrowed::with().name("&tracked &run").submit(&run),
+        tracked_borrowed::with()
+            .name("&tracked &result")
+            .submit(&result),
+        tracked_borrowed::with()
+            .name("&tracked result")
+            .submit(result.clone()),
+        tracked::with()
+            .name("tracked value")
+            .submit(Tracked::from(2)),
         outcome::with().name("outcome run").submit(run.clone()),
         outcome::with().name("outcome &run").submit(&run),
         outcome::with()
@@ -127,13 +149,16 @@ async fn one_input() -> Result<Vec<u64>, TaskError> {
 #[orch_core::test]
 async fn every_kind_of_single_input_gives_its_value_and_its_edge() {
     let run = TestEngine::new().run(one_input()).await;
-    let expected = [2, 2, 1, 3, 3, 1, 2, 2, 1, 1, 3, 3, 1, 1, 1, 1, 3, 3, 9];
+    let expected = [
+        2, 2, 1, 3, 3, 1, 2, 2, 1, 1, 3, 3, 1, 1, 3, 3, 1, 1, 3, 3, 2, 1, 1, 3, 3, 9,
+    ];
     assert_eq!(run.result.as_ref().unwrap(), &expected);
     for name in [
         "owned value",
         "owned &value",
         "borrowed value",
         "borrowed &value",
+        "tracked value",
         "owned literal",
     ] {
         check_edges(&run, name, &[], EdgeKind::Data);
@@ -145,6 +170,8 @@ async fn every_kind_of_single_input_gives_its_value_and_its_edge() {
         "borrowed &run",
         "tracked run",
         "tracked &run",
+        "&tracked run",
+        "&tracked &run",
     ] {
         check_edges(&run, name, &["number 1"], EdgeKind::Data);
     }
@@ -153,6 +180,10 @@ async fn every_kind_of_single_input_gives_its_value_and_its_edge() {
         "owned &result",
         "borrowed result",
         "borrowed &result",
+        "tracked result",
+        "tracked &result",
+        "&tracked result",
+        "&tracked &result",
     ] {
         check_edges(&run, name, &["number 3"], EdgeKind::Data);
     }
@@ -182,6 +213,22 @@ async fn sum_tracked(all: Vec<Tracked<u64>>) -> u64 {
 #[task]
 async fn sum_tracked_slice(all: &[Tracked<u64>]) -> u64 {
     all.iter().map(|one| **one).sum()
+}
+
+#[task]
+#[expect(clippy::ptr_arg, reason = "what can be passed for it is tested")]
+async fn sum_tracked_vec(all: &Vec<Tracked<u64>>) -> u64 {
+    all.iter().map(|one| **one).sum()
+}
+
+#[task]
+async fn sum_tracked_array(both: [Tracked<u64>; 2]) -> u64 {
+    both.iter().map(|one| **one).sum()
+}
+
+#[task]
+async fn sum_tracked_array_borrowed(both: &[Tracked<u64>; 2]) -> u64 {
+    both.iter().map(|one| **one).sum()
 }
 
 #[task]
@@ -225,6 +272,11 @@ async fn many_inputs() -> Result<Vec<u64>, TaskError> {
         sum::with().name("array of &").submit([&one, &two]),
         sum::with().name("results").submit(results.clone()),
         sum::with().name("result array").submit(result_array()),
+        sum::with().name("&results").submit(&results),
+        sum::with().name("result slice").submit(&results[..]),
+        sum::with()
+            .name("array of &results")
+            .submit([&results[0], &results[1]]),
         sum_slice::with().name("vec as slice").submit(both.clone()),
         sum_slice::with()
             .name("results as slice")
@@ -240,6 +292,36 @@ async fn many_inputs() -> Result<Vec<u64>, TaskError> {
         sum_tracked_slice::with()
             .name("tracked result array")
             .submit(result_array()),
+        sum_tracked::with()
+            .name("tracked results")
+            .submit(results.clone()),
+        sum_tracked::with()
+            .name("tracked &results")
+            .submit(&results),
+        sum_tracked_slice::with()
+            .name("tracked results as slice")
+            .submit(results.clone()),
+        sum_tracked_slice::with()
+            .name("tracked slice of results")
+            .submit(&results[..]),
+        sum_tracked_slice::with()
+            .name("tracked array of &results")
+            .submit([&results[0], &results[1]]),
+        sum_tracked_vec::with()
+            .name("tracked &vec of &results")
+            .submit(&results),
+        sum_tracked_array::with()
+            .name("array from handles")
+            .submit(array()),
+        sum_tracked_array::with()
+            .name("array from &handles")
+            .submit([&one, &two]),
+        sum_tracked_array::with()
+            .name("array from results")
+            .submit(result_array()),
+        sum_tracked_array_borrowed::with()
+            .name("&array from &results")
+            .submit([&results[0], &results[1]]),
         count_errors::with().name("outcomes").submit(&both),
         triple::with()
             .name("triple")
@@ -261,7 +343,10 @@ async fn many_inputs() -> Result<Vec<u64>, TaskError> {
 #[orch_core::test]
 async fn collections_and_tuples_of_handles_give_all_values_and_all_edges() {
     let run = TestEngine::new().run(many_inputs()).await;
-    let expected = [9, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 123, 1212, 0];
+    let expected = [
+        9, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 3, 0, 123,
+        1212, 0,
+    ];
     assert_eq!(run.result.as_ref().unwrap(), &expected);
     check_edges(&run, "values", &[], EdgeKind::Data);
     check_edges(&run, "empty", &[], EdgeKind::Data);
@@ -274,6 +359,9 @@ async fn collections_and_tuples_of_handles_give_all_values_and_all_edges() {
         "array of &",
         "results",
         "result array",
+        "&results",
+        "result slice",
+        "array of &results",
         "vec as slice",
         "results as slice",
         "tracked vec",
@@ -281,6 +369,16 @@ async fn collections_and_tuples_of_handles_give_all_values_and_all_edges() {
         "tracked array of &",
         "tracked slice",
         "tracked result array",
+        "tracked results",
+        "tracked &results",
+        "tracked results as slice",
+        "tracked slice of results",
+        "tracked array of &results",
+        "tracked &vec of &results",
+        "array from handles",
+        "array from &handles",
+        "array from results",
+        "&array from &results",
     ] {
         check_edges(&run, name, &["number 1", "number 2"], EdgeKind::Data);
     }
@@ -392,6 +490,71 @@ fn single_blocking(n: u64) -> Single {
 #[task(inline)]
 fn single_inline(n: u64) -> Single {
     Single(n)
+}
+
+#[task(retries = 1)]
+async fn eat_tracked(context: &TaskContext, value: Tracked<Single>) -> Result<Single, Broken> {
+    // The last attempt that there can be holds the result alone.
+    let value = value.try_into_inner();
+    match context.attempt() {
+        1 => Err(Broken),
+        _ => value.map_err(|_| Broken),
+    }
+}
+
+#[task]
+async fn eat_all_tracked(all: Vec<Tracked<Single>>) -> Result<u64, Broken> {
+    let values = all.into_iter().map(Tracked::try_into_inner);
+    values
+        .map(|value| value.map(|value| value.0).map_err(|_| Broken))
+        .sum()
+}
+
+#[flow]
+async fn moves_tracked() -> Result<u64, TaskError> {
+    let eaten = eat_tracked(single(1).await?).await?.into_inner();
+    let all = eat_all_tracked(vec![single(2).await?, single_blocking(3).await?]);
+    let array = eat_all_tracked([single(4), single_inline(5)]);
+    Ok(eaten.0 + *all.await? + *array.await?)
+}
+
+#[orch_core::test]
+async fn a_result_passed_on_is_moved_out_when_it_is_the_last() {
+    let run = TestEngine::new().run(moves_tracked()).await;
+    assert_eq!(run.result.as_ref().ok(), Some(&15));
+    run.assert_attempts("eat_tracked", 2);
+}
+
+#[flow]
+async fn passes_results_on() -> Result<(u64, u64, u64), TaskError> {
+    let result = number(1).await?;
+    let (one, all) = (
+        tracked(&result),
+        sum_tracked_slice(&[result.clone(), result][..]),
+    );
+    let inner = takes_tracked(number(2).await?).await;
+    let inner = inner.expect("the inner flow run completes");
+    Ok((*one.await?, *all.await?, inner))
+}
+
+#[flow]
+async fn takes_tracked(n: Tracked<u64>) -> Result<u64, TaskError> {
+    Ok(*tracked_borrowed(&n).await? + *tracked(inner(1, n)).await?)
+}
+
+#[orch_core::test]
+async fn stubs_and_flows_get_results_with_their_origin() {
+    let run = TestEngine::new()
+        .stub(tracked::stub(|n: Tracked<u64>| *n + 10))
+        .stub(sum_tracked_slice::stub_async(|all: &[Tracked<u64>]| {
+            Box::pin(async move { all.len() as u64 })
+        }))
+        .run(passes_results_on())
+        .await;
+    // 2, and the 1 * 2 of the inner flow run and the stub's 10.
+    assert_eq!(run.result.as_ref().ok(), Some(&(11, 2, 14)));
+    check_edges(&run, "sum_tracked_slice", &["number 1"; 2], EdgeKind::Data);
+    check_edges(&run, "takes_tracked", &["number 2"], EdgeKind::Data);
 }
 
 #[task]

@@ -29,6 +29,7 @@ struct Node {
     countdown: Countdown,
     completion: Completion<Arc<Node>>,
     has_ended: AtomicBool,
+    has_been_let_go: AtomicBool,
     /// Written before the end and read after it, without any ordering of its own.
     result: AtomicU32,
     starts: AtomicU32,
@@ -40,6 +41,7 @@ impl Node {
             countdown: Countdown::new(inputs),
             completion: Completion::new(),
             has_ended: AtomicBool::new(false),
+            has_been_let_go: AtomicBool::new(false),
             result: AtomicU32::new(0),
             starts: AtomicU32::new(0),
         })
@@ -50,7 +52,7 @@ impl Node {
         let mut ended = 0;
         for upstream in upstreams {
             let is_waiting = !(upstream.has_ended.load(Ordering::Acquire)
-                && upstream.completion.is_done())
+                && upstream.has_been_let_go.load(Ordering::Acquire))
                 && upstream.completion.subscribe(Arc::clone(node)).is_ok();
             if !is_waiting {
                 ended += 1;
@@ -65,7 +67,9 @@ impl Node {
     fn end(&self, result: u32, upstreams: &[&Arc<Node>]) {
         self.result.store(result, Ordering::Relaxed);
         self.has_ended.store(true, Ordering::Release);
-        for waiter in self.completion.complete() {
+        let waiters = self.completion.complete();
+        self.has_been_let_go.store(true, Ordering::Release);
+        for waiter in waiters {
             if waiter.countdown.count_down() {
                 waiter.start(upstreams);
             }

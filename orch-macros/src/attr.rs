@@ -18,6 +18,7 @@ pub(crate) enum Attribute {
     Task,
     Flow,
     Test,
+    Code,
 }
 
 impl Attribute {
@@ -27,6 +28,7 @@ impl Attribute {
             Self::Task => "#[task]",
             Self::Flow => "#[flow]",
             Self::Test => "#[test]",
+            Self::Code => "#[code]",
         }
     }
 
@@ -50,6 +52,10 @@ impl Attribute {
                 "allow_failure",
                 "priority",
                 "cache",
+                "stale_ok",
+                "uses",
+                "effect",
+                "rollback",
                 "isolate",
                 "on_start",
                 "on_retry",
@@ -79,6 +85,7 @@ impl Attribute {
                 "crate",
             ],
             Self::Test => &["crate"],
+            Self::Code => &["uses", "crate"],
         }
     }
 }
@@ -110,6 +117,10 @@ pub(crate) struct TaskArgs {
     pub(crate) allow_failure: bool,
     pub(crate) priority: Option<i32>,
     pub(crate) cache: Option<Keyed<Cache>>,
+    pub(crate) stale_ok: Option<Keyed<u64>>,
+    pub(crate) uses: Vec<Path>,
+    pub(crate) effect: Option<Ident>,
+    pub(crate) rollback: Option<Keyed<Path>>,
     pub(crate) hooks: Vec<Hook>,
     pub(crate) krate: Option<Path>,
 }
@@ -212,6 +223,13 @@ impl TaskArgs {
             }
             "priority" => self.priority = Some(option.priority()?),
             "cache" => self.cache = Some(option.keyed(RawOption::cache)?),
+            "stale_ok" => self.stale_ok = Some(option.keyed(RawOption::duration)?),
+            "uses" => self.uses = option.paths()?,
+            "effect" => {
+                option.flag()?;
+                self.effect = Some(option.key);
+            }
+            "rollback" => self.rollback = Some(option.keyed(RawOption::function)?),
             "isolate" => {
                 return Err(error(
                     &option.key,
@@ -269,7 +287,20 @@ pub(crate) fn parse_test(args: TokenStream, errors: &mut Errors) -> Option<Path>
     krate
 }
 
-/// `key` or `key = value`.
+/// Reads the options of `#[code(..)]`: the code that it uses, and the path of the crate.
+pub(crate) fn parse_code(args: TokenStream, errors: &mut Errors) -> (Vec<Path>, Option<Path>) {
+    let (mut uses, mut krate) = (Vec::new(), None);
+    for option in parse_options(Attribute::Code, args, errors) {
+        if option.key == "uses" {
+            uses = errors.take(option.paths()).unwrap_or_default();
+        } else {
+            krate = errors.take(option.krate());
+        }
+    }
+    (uses, krate)
+}
+
+/// `key`, `key = value` or `key(value, ..)`.
 struct RawOption {
     key: Ident,
     value: Option<Expr>,
@@ -330,6 +361,13 @@ fn parse_option(attribute: Attribute, input: ParseStream<'_>) -> syn::Result<Raw
     if input.is_empty() || input.peek(Token![,]) {
         return Ok(RawOption { key, value: None });
     }
+    if name == "uses" && input.peek(syn::token::Paren) {
+        let value = input.parse()?;
+        return Ok(RawOption {
+            key,
+            value: Some(value),
+        });
+    }
     if !input.peek(Token![=]) {
         let token: TokenTree = input.parse()?;
         return Err(error(
@@ -369,7 +407,7 @@ fn unknown_option(attribute: Attribute, key: &Ident, name: &str) -> syn::Error {
         Attribute::Task => Attribute::Flow,
         _ => Attribute::Task,
     };
-    if attribute != Attribute::Test && other.options().contains(&name) {
+    if matches!(attribute, Attribute::Task | Attribute::Flow) && other.options().contains(&name) {
         help = format!("`{name}` is an option of `{}`\nhelp: ", other.written());
     } else if let Some(nearest) = nearest(name, choices.clone()) {
         help = format!("did you mean `{nearest}`?\nhelp: ");
@@ -401,6 +439,10 @@ fn example(option: &str) -> &'static str {
         "limit" => "limit = \"gpu\"` or `limit = (\"gpu\", 2)` or `limit = [\"gpu\", (\"ram\", 8)]",
         "priority" => "priority = -1",
         "cache" => "cache` or `cache = \"7d\"` or `cache = run",
+        "stale_ok" => "stale_ok = \"1h\"",
+        "uses" => "uses(helper, Settings)",
+        "effect" => "effect",
+        "rollback" => "rollback = undo",
         "failure" => "failure = \"continue_on_failure\"",
         "max_running" => "max_running = 2` or `max_running = (2, \"skip\")",
         "crate" => "crate = my_crate::orch_core",
@@ -547,6 +589,27 @@ impl RawOption {
                 })
             }
         }
+    }
+
+    /// The paths between parentheses.
+    fn paths(&self) -> syn::Result<Vec<Path>> {
+        const EXPECTED: &str = "functions or types with `#[orch_core::code]`, or other tasks";
+        let elements: Vec<&Expr> = match &self.value {
+            Some(Expr::Tuple(tuple)) => tuple.elems.iter().collect(),
+            Some(Expr::Paren(one)) => vec![&*one.expr],
+            _ => return Err(self.wrong(EXPECTED)),
+        };
+        elements
+            .into_iter()
+            .map(|element| match peeled(element) {
+                Expr::Path(path) if path.qself.is_none() => Ok(path.path.clone()),
+                other => Err(error(
+                    other,
+                    format_args!("`{}` takes {EXPECTED}", self.name()),
+                    format_args!("write `{}`", example(&self.name())),
+                )),
+            })
+            .collect()
     }
 
     fn krate(&self) -> syn::Result<Path> {
@@ -722,13 +785,11 @@ fn integer<T: std::str::FromStr<Err: std::fmt::Display>>(expr: &Expr) -> Option<
 }
 
 /// A parameter's part in the cache key.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
+#[derive(Clone)]
 pub(crate) enum KeyPart {
-    #[default]
-    Value,
     Skip,
     Path,
-    With,
+    With(Path),
 }
 
 /// Takes `#[key(..)]` out of the attributes of a parameter.
@@ -774,7 +835,9 @@ fn parse_key(attribute: &syn::Attribute) -> syn::Result<KeyPart> {
         Expr::Path(path) if path.path.is_ident("skip") => Ok(KeyPart::Skip),
         Expr::Path(path) if path.path.is_ident("path") => Ok(KeyPart::Path),
         Expr::Assign(assign) => match (&*assign.left, &*assign.right) {
-            (Expr::Path(left), Expr::Path(_)) if left.path.is_ident("with") => Ok(KeyPart::With),
+            (Expr::Path(left), Expr::Path(function)) if left.path.is_ident("with") => {
+                Ok(KeyPart::With(function.path.clone()))
+            }
             _ => wrong(&expr),
         },
         _ => wrong(&expr),

@@ -11,7 +11,7 @@ use syn::{LitStr, Type};
 
 use crate::attr::{Attribute, Cache, Hook, KeyPart, Keyed, OnTimeout};
 use crate::duration::{Backoff, Delays};
-use crate::signature::{Parameter, Passing, Signature, written};
+use crate::signature::{Parameter, Passing, Signature, peeled, written};
 use crate::template::Template;
 use crate::validate::{Common, Kind, Task};
 
@@ -71,13 +71,16 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
     let mut arguments = Vec::new();
     for parameter in &parts.signature.parameters {
         let (name, ty) = (&parameter.name, &parameter.ty);
+        let input = parameter.input_trait();
         match &parameter.passing {
             Passing::ByRef(value) => {
                 (borrow, lifetime) = (quote!(['a_]), quote!('a_));
                 let passed = with_lifetime(ty);
-                arguments.push(quote!(#name: ByRef #value as #passed));
+                arguments.push(quote!(#name: #input ByRef #value as #passed));
             }
-            Passing::ByValue(value) => arguments.push(quote!(#name: ByValue #value as #ty)),
+            Passing::ByValue(value) => {
+                arguments.push(quote!(#name: #input ByValue #value as #ty));
+            }
             Passing::Context | Passing::Resource(_) | Passing::Unknown => {}
         }
     }
@@ -86,6 +89,11 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
     let options = match &task.args.retries {
         // An argument that cannot be copied for each attempt is the fault of this option.
         Some(Keyed { key, value: 1.. }) => {
+            at(key.span(), quote!(#private::CallOptions::retryable()))
+        }
+        // The same for one that is needed to undo the run.
+        _ if task.args.rollback.is_some() => {
+            let key = &task.args.rollback.as_ref().expect("just seen").key;
             at(key.span(), quote!(#private::CallOptions::retryable()))
         }
         _ => quote!(#private::CallOptions::new()),
@@ -99,14 +107,24 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
         }
     });
     let args = parts.args();
-    let storable = match (parts.signature.is_generic(), &task.args.cache) {
+    let must_be_storable = task.args.cache.is_some() || task.args.effect.is_some();
+    let storable = match (parts.signature.is_generic(), must_be_storable) {
         (false, _) => quote!(Probe),
-        (true, Some(_)) => quote!(Yes),
-        (true, None) => quote!(No),
+        (true, true) => quote!(Yes),
+        (true, false) => quote!(No),
     };
+    let elements = elements(task, parts);
+    let keys = parts
+        .signature
+        .parameters
+        .iter()
+        .filter_map(|parameter| key(parameter, task.args.cache.is_some(), private));
+    let keys: Vec<TokenStream> = keys.collect();
     let fields = task_fields(task, parts);
     let definition = parts.definition(&parts.name.unraw().to_string(), fields);
     let (label, limits) = (label(task), limits(task, parts));
+    let uses = uses(&task.args.uses, private);
+    let rollback = rollback(task, parts);
     quote! {
         (#(#arguments),*) for #borrow #lifetime -> #returns;
         #run;
@@ -114,8 +132,11 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
         options #options;
         retry_if [#retry_if];
         storable #storable;
+        elements [#(#elements),*];
+        keys keys_ [#(#keys)*];
         #definition
-        { #label #limits }
+        { #label #limits #rollback }
+        uses parts_ [#uses]
     }
 }
 
@@ -159,7 +180,7 @@ impl<'a> Parts<'a> {
         let mut inputs = Vec::new();
         let mut parameters = Vec::new();
         for parameter in &signature.parameters {
-            let name = &parameter.name;
+            let (name, input) = (&parameter.name, parameter.input_trait());
             match &parameter.passing {
                 // Whatever its calls pass, one error is enough.
                 Passing::ByRef(_) | Passing::ByValue(_) | Passing::Unknown
@@ -169,11 +190,11 @@ impl<'a> Parts<'a> {
                     inputs.push(name);
                 }
                 Passing::ByRef(ty) => {
-                    parameters.push(quote!(#name: impl #krate::Input<#ty, #krate::ByRef>));
+                    parameters.push(quote!(#name: impl #krate::#input<#ty, #krate::ByRef>));
                     inputs.push(name);
                 }
                 Passing::ByValue(ty) => {
-                    parameters.push(quote!(#name: impl #krate::Input<#ty, #krate::ByValue>));
+                    parameters.push(quote!(#name: impl #krate::#input<#ty, #krate::ByValue>));
                     inputs.push(name);
                 }
                 Passing::Unknown | Passing::Context | Passing::Resource(_) => {}
@@ -498,17 +519,80 @@ fn parameter(parameter: &Parameter) -> TokenStream {
         Passing::Context => quote!(Context),
         Passing::Resource(_) => quote!(Resource),
     };
-    let key = match parameter
-        .key
-        .as_ref()
-        .map_or(KeyPart::Value, |key| key.value)
-    {
-        KeyPart::Value => quote!(Value),
-        KeyPart::Skip => quote!(Skip),
-        KeyPart::Path => quote!(Path),
-        KeyPart::With => quote!(With),
+    let key = match parameter.key.as_ref().map(|key| &key.value) {
+        None => quote!(Value),
+        Some(KeyPart::Skip) => quote!(Skip),
+        Some(KeyPart::Path) => quote!(Path),
+        Some(KeyPart::With(_)) => quote!(With),
     };
     quote!(#passing #key #name #ty)
+}
+
+/// The elements of a tuple that a task returns, which are stored one by one: place and type.
+fn elements(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
+    if parts.signature.is_generic() {
+        return Vec::new();
+    }
+    let returns = &task.common.signature.returns;
+    let value = match (&returns.parts.0, returns.is_result) {
+        (Some(value), _) => value,
+        (None, false) => &returns.ty,
+        (None, true) => return Vec::new(),
+    };
+    let Type::Tuple(tuple) = peeled(value) else {
+        return Vec::new();
+    };
+    // As many as `unzip` takes apart.
+    if !(2..=8).contains(&tuple.elems.len()) {
+        return Vec::new();
+    }
+    let element = |(i, ty)| {
+        let place = Literal::usize_unsuffixed(i);
+        quote!(#place: #ty)
+    };
+    tuple.elems.iter().enumerate().map(element).collect()
+}
+
+/// Hands one argument over to whoever puts a key together.
+fn key(parameter: &Parameter, is_cached: bool, private: &TokenStream) -> Option<TokenStream> {
+    let name = &parameter.name;
+    let shown = name.unraw().to_string();
+    let part = parameter.key.as_ref().map(|key| &key.value);
+    let probe =
+        |ty: &Type| quote!({ use #private::NoDigest as _; <#private::DigestProbe<#ty>>::DIGEST });
+    match (&parameter.passing, part) {
+        (Passing::ByRef(ty) | Passing::ByValue(ty), Some(KeyPart::Skip)) => {
+            let digest = probe(ty);
+            Some(quote!(keys_.skip::<#ty>(#shown, #name, #digest);))
+        }
+        (Passing::ByRef(ty) | Passing::ByValue(ty), Some(KeyPart::With(function))) => {
+            // A `let` of its own, so that the wrong function is underlined.
+            let span = located(function.span());
+            let part =
+                quote_spanned!(span=> { let part_: fn(&#ty) -> _ = #function; part_(value_) });
+            Some(quote! {
+                keys_.with::<#ty>(#shown, #name, |value_, files_| {
+                    #private::digest_argument(&#part, files_)
+                });
+            })
+        }
+        (Passing::ByRef(ty) | Passing::ByValue(ty), _) => {
+            let digest = if is_cached {
+                // A type whose values have no digest is underlined.
+                quote_spanned! {ty.span()=>
+                    { use #private::NoOwnDigest as _; <#private::OwnDigestProbe<#ty>>::keyed() }
+                }
+            } else {
+                probe(ty)
+            };
+            Some(quote!(keys_.value::<#ty>(#shown, #name, #digest);))
+        }
+        (Passing::Resource(ty), None) if is_cached => {
+            let identity = quote_spanned!(ty.span()=> #private::resource_identity::<#ty>());
+            Some(quote!(keys_.resource(#shown, || #identity);))
+        }
+        _ => None,
+    }
 }
 
 /// What tells whether the return type is a `Result`, as a type: its name says so, or it is asked.
@@ -557,11 +641,16 @@ fn storable_check(task: &Task, parts: &Parts<'_>) -> TokenStream {
         returned,
         ..
     } = parts;
-    if task.args.cache.is_none() {
-        return TokenStream::new();
-    }
+    let check = match (&task.args.cache, &task.args.effect) {
+        (Some(_), _) => quote_spanned!(returned.span()=> assert_cacheable),
+        (None, Some(_)) => quote_spanned!(returned.span()=> assert_recordable),
+        (None, None) => return TokenStream::new(),
+    };
     quote_spanned! {returned.span()=>
-        const STORABLE_: fn() = #private::assert_cacheable::<#output>;
+        const STORABLE_: fn() = {
+            use #private::NoOwnForm as _;
+            <#private::OwnFormProbe<#output>>::#check
+        };
     }
 }
 
@@ -622,6 +711,16 @@ fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
             Cache::Run => quote!(Run),
         };
         fields.push(quote!(cache: #private::CacheOption::#cache));
+    }
+    fields.extend(duration_field(
+        "stale_ok",
+        args.stale_ok.as_ref().map(|stale| stale.value),
+    ));
+    if args.effect.is_some() {
+        fields.push(quote!(effect: true));
+    }
+    if args.cache.is_some() && parts.signature.may_use_seed() {
+        fields.push(quote!(is_seeded: true));
     }
     if let Some((name, _)) = &task.name {
         fields.push(quote!(name_template: ::core::option::Option::Some(#name)));
@@ -686,6 +785,39 @@ fn label(task: &Task) -> TokenStream {
             ::core::option::Option::Some(#label)
         }
     }
+}
+
+/// Adds the code that a task or a piece of code uses to its own.
+pub(crate) fn uses(paths: &[syn::Path], private: &TokenStream) -> TokenStream {
+    let each = paths.iter().map(|path| {
+        // Code without the attribute is underlined.
+        let check = quote_spanned!(path.span()=> #private::add_code::<#path>);
+        quote!(#check(parts_);)
+    });
+    quote!(#(#each)*)
+}
+
+/// The call that undoes a run: of another task, with the inputs and the output.
+fn rollback(task: &Task, parts: &Parts<'_>) -> Option<TokenStream> {
+    let Keyed { value: undo, .. } = task.args.rollback.as_ref()?;
+    let Parts {
+        krate,
+        private,
+        inputs,
+        ..
+    } = parts;
+    // What does not fit the undoing task is underlined there.
+    let call = quote_spanned!(located(undo.span())=> #undo(#(#inputs,)* output_));
+    Some(quote! {
+        const HAS_ROLLBACK: bool = true;
+
+        fn rollback(
+            (#(#inputs,)*): Self::Args,
+            output_: #krate::TaskRun<Self::Output>,
+        ) -> ::core::option::Option<#private::Undoing> {
+            ::core::option::Option::Some(#private::Undoing::new(#call))
+        }
+    })
 }
 
 /// The limits with their parameters filled in, where there are any.

@@ -6,6 +6,7 @@ use syn::ext::IdentExt as _;
 
 use crate::attr::{FailureMode, Keyed, WhenFull};
 use crate::expand::{Parts, at, duration_field, retries, tags, version};
+use crate::signature::{Passing, written};
 use crate::validate::{Flow, Test};
 
 /// The expansion of `#[flow]`.
@@ -70,10 +71,20 @@ fn flow_tokens(flow: &Flow, parts: &Parts<'_>) -> TokenStream {
     let returns = parts.returns("settle_flow");
     let run = parts.run(&quote!(#private::BoxError));
     let definition = flow_definition(flow, parts);
+    let forms = parts.signature.parameters.iter().filter_map(|parameter| {
+        let (name, shown) = (&parameter.name, parameter.name.unraw().to_string());
+        let written = written(&parameter.ty);
+        match &parameter.passing {
+            Passing::ByRef(ty) => Some(quote!(#name: ByRef #ty = #shown #written)),
+            Passing::ByValue(ty) => Some(quote!(#name: ByValue #ty = #shown #written)),
+            Passing::Context | Passing::Resource(_) | Passing::Unknown => None,
+        }
+    });
     quote! {
         (#(#inputs),*) -> #returns;
         #run;
         args #args;
+        parameters [#(#forms),*];
         #definition
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attr;
+mod code;
 mod duration;
 mod errors;
 mod expand;
@@ -45,6 +46,22 @@ pub fn test(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     test_impl(args.into(), item.into()).into()
+}
+
+/// Gives code an identity that cached tasks can name. Documented at `orch_core::code`.
+#[proc_macro_attribute]
+pub fn code(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    code_impl(args.into(), item.into()).into()
+}
+
+fn code_impl(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let (uses, krate) = attr::parse_code(args, &mut errors);
+    let expanded = code::expand(&uses, krate, &item, &mut errors);
+    fallback::keep_expansion(expanded, errors)
 }
 
 /// `proc_macro2` in and out, so that unit tests can call it.

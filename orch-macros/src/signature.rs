@@ -126,6 +126,16 @@ pub(crate) struct Returns {
 }
 
 impl Parameter {
+    /// The trait of what can be passed for it.
+    pub(crate) fn input_trait(&self) -> Ident {
+        let name = if self.input().is_some_and(is_tracked) {
+            "TrackedInput"
+        } else {
+            "Input"
+        };
+        Ident::new(name, Span::call_site())
+    }
+
     /// The type of the value that is passed in.
     pub(crate) fn input(&self) -> Option<&Type> {
         match &self.passing {
@@ -152,6 +162,17 @@ impl Signature {
         self.parameters
             .iter()
             .any(|parameter| matches!(parameter.passing, Passing::Context))
+    }
+
+    /// Whether the body may ask its context for something that differs from run to run, the seed
+    /// above all: it does, or it hands the context on.
+    pub(crate) fn may_use_seed(&self) -> bool {
+        let context = self
+            .parameters
+            .iter()
+            .find(|parameter| matches!(parameter.passing, Passing::Context));
+        context
+            .is_some_and(|context| is_handed_on(self.function.body.clone().into(), &context.name))
     }
 
     /// Reads a function; `None` if calls of the generated one could not be type-checked.
@@ -591,10 +612,25 @@ fn context(segment: &PathSegment) -> Option<&'static str> {
         .find(|name| segment.ident == name)
 }
 
+/// Whether a type is written as `Tracked<..>`, or as a `Vec` or an array of it.
+fn is_tracked(ty: &Type) -> bool {
+    let is_one = |ty| last_segment(ty).is_some_and(|it| only_argument(it, "Tracked").is_some());
+    let element = match peeled(ty) {
+        Type::Array(array) => Some(&*array.elem),
+        ty => last_segment(ty).and_then(|segment| only_argument(segment, "Vec")),
+    };
+    is_one(element.unwrap_or(ty))
+}
+
 /// The type inside `Resource<..>`.
 fn resource(segment: &PathSegment) -> Option<&Type> {
+    only_argument(segment, "Resource")
+}
+
+/// The type inside `name<..>`.
+fn only_argument<'a>(segment: &'a PathSegment, name: &str) -> Option<&'a Type> {
     match &segment.arguments {
-        PathArguments::AngleBracketed(arguments) if segment.ident == "Resource" => {
+        PathArguments::AngleBracketed(arguments) if segment.ident == name => {
             match arguments.args.first() {
                 Some(GenericArgument::Type(ty)) if arguments.args.len() == 1 => Some(ty),
                 _ => None,
@@ -757,6 +793,41 @@ fn follows_word(text: &str) -> bool {
     let is_lifetime = !word.is_empty() && text[..start].ends_with('\'');
     let is_keyword = matches!(word, "mut" | "const" | "dyn" | "impl" | "as" | "in");
     is_lifetime || is_keyword
+}
+
+/// What a body may do with its context without coming to another result by it.
+const HARMLESS: [&str; 11] = [
+    "attempt",
+    "name",
+    "flow_run",
+    "index",
+    "is_cancelled",
+    "cancelled",
+    "cancel_token",
+    "heartbeat",
+    "checkpoint",
+    "restore",
+    "step",
+];
+
+/// Whether a name is used for anything but calls of harmless methods.
+fn is_handed_on(tokens: TokenStream, name: &Ident) -> bool {
+    let tokens: Vec<TokenTree> = tokens.into_iter().collect();
+    tokens.iter().enumerate().any(|(i, token)| match token {
+        TokenTree::Group(group) => is_handed_on(group.stream(), name),
+        TokenTree::Ident(ident) if ident == name => {
+            let method = match (tokens.get(i + 1), tokens.get(i + 2)) {
+                (Some(TokenTree::Punct(dot)), Some(TokenTree::Ident(method)))
+                    if dot.as_char() == '.' =>
+                {
+                    method.to_string()
+                }
+                _ => return true,
+            };
+            !HARMLESS.contains(&method.as_str())
+        }
+        _ => false,
+    })
 }
 
 #[cfg(test)]

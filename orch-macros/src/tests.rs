@@ -111,16 +111,22 @@ fn a_plain_task_expands() {
                 }
             }
             ::orch_core::__private::task! {
-                pub Blocking train_model[] [] [] [] (train : ByRef Dataset as & 'a_ Dataset, alpha :
-                ByValue f64 as f64) for ['a_] 'a_ -> Result < LinearModel, MlError > as LinearModel,
-                [::orch_core::__private::IsResult < true >, MlError, ::orch_core::__private::settle::
-                < MlError, _ >]; run async [] (train.pass(), alpha.pass());
-                args(::orch_core::__private::Shared < Dataset >, ::orch_core::__private::Owned < f64
-                >,); options::orch_core::__private::CallOptions::new(); retry_if[]; storable Probe;
-                definition "train_model"[ByRef Value "train" "&Dataset", ByValue Value "alpha" "f64"]
-                { returns : "Result<LinearModel, MlError>", doc : "Fits a model.", fingerprint :
+                pub Blocking train_model[] [] [] [] (train : Input ByRef Dataset as & 'a_ Dataset,
+                alpha : Input ByValue f64 as f64) for ['a_] 'a_ -> Result < LinearModel, MlError > as
+                LinearModel, [::orch_core::__private::IsResult < true >, MlError,
+                ::orch_core::__private::settle:: < MlError, _ >]; run async [] (train.pass(), alpha
+                .pass()); args(::orch_core::__private::Shared < Dataset >,
+                ::orch_core::__private::Owned < f64 >,);
+                options::orch_core::__private::CallOptions::new(); retry_if[]; storable Probe;
+                elements[]; keys keys_[keys_.value:: < Dataset > ("train", train, { use
+                ::orch_core::__private::NoDigest as _; < ::orch_core::__private::DigestProbe <
+                Dataset >> ::DIGEST }); keys_.value:: < f64 > ("alpha", alpha, { use
+                ::orch_core::__private::NoDigest as _; < ::orch_core::__private::DigestProbe < f64 >>
+                ::DIGEST });]; definition "train_model"[ByRef Value "train" "&Dataset", ByValue Value
+                "alpha" "f64"] { returns : "Result<LinearModel, MlError>", doc : "Fits a model.",
+                fingerprint :
                 b"D\xF2Z\x13\xE0\xB9\x98\x90\x16\xE5\xA8\xDED\xB0\xFB~\x86\xC9\xB1\xD9\xE5`\xB3\x88c\x1A\xC4\x92\xE7\x02$\xA1",
-                } {}
+                } {} uses parts_[]
             }
         "#]],
     );
@@ -192,12 +198,15 @@ fn an_async_task_with_options_expands() {
                 ) -> Result<Page, FetchError> {
                     get(url).await
                 }
-                const STORABLE_: fn() = my::orch::__private::assert_cacheable::<Page>;
+                const STORABLE_: fn() = {
+                    use my::orch::__private::NoOwnForm as _;
+                    <my::orch::__private::OwnFormProbe<Page>>::assert_cacheable
+                };
             }
             #[cfg(feature = "net")]
             my::orch::__private::task! {
-                Async fetch[] [] [] [] (url : ByRef::std::string::String as & 'a_ str, tenant :
-                ByValue String as String) for ['a_] 'a_ -> Result < Page, FetchError > as Page,
+                Async fetch[] [] [] [] (url : Input ByRef::std::string::String as & 'a_ str, tenant :
+                Input ByValue String as String) for ['a_] 'a_ -> Result < Page, FetchError > as Page,
                 [my::orch::__private::IsResult < true >, FetchError, my::orch::__private::settle:: <
                 FetchError, _ >]; run async [impl ::core::future::Future < Output =
                 ::core::result::Result < Self::Output, my::orch::__private::Failure >, > +
@@ -206,9 +215,15 @@ fn an_async_task_with_options_expands() {
                 < ::std::string::String >, my::orch::__private::Owned < String >,); options
                 my::orch::__private::CallOptions::retryable(); retry_if[{ let retry_if_ : fn (&
                 FetchError) -> bool = FetchError::is_transient; retry_if_ }]; storable Probe;
-                definition "fetch"[ByRef Value "url" "&str", ByValue Skip "tenant" "String", Resource
-                Value "pool" "Resource<Pool>", Context Value "context" "&TaskContext"] { returns :
-                "Result<Page, FetchError>", doc : "Fetches a page.", fingerprint :
+                elements[]; keys keys_[keys_.value:: < ::std::string::String > ("url", url, { use
+                my::orch::__private::NoOwnDigest as _; < my::orch::__private::OwnDigestProbe <
+                ::std::string::String >> ::keyed() }); keys_.skip:: < String > ("tenant", tenant, {
+                use my::orch::__private::NoDigest as _; < my::orch::__private::DigestProbe < String
+                >> ::DIGEST }); keys_.resource("pool", || my::orch::__private::resource_identity:: <
+                Pool > ());]; definition "fetch"[ByRef Value "url" "&str", ByValue Skip "tenant"
+                "String", Resource Value "pool" "Resource<Pool>", Context Value "context"
+                "&TaskContext"] { returns : "Result<Page, FetchError>", doc : "Fetches a page.",
+                fingerprint :
                 b"\xBA\x8B\xD3\xA8\x86o\xEF\xE1N\xB3>\xAC\x05\xCA-\x87\xE08\xD4\x95\x19K\xD8\x17\x1Bp[\x15\x9D\xDED8",
                 version : ::core::option::Option::Some("2"), id :
                 ::core::option::Option::Some("fetch"), tags : & ["io", "slow"], retries : 3, backoff
@@ -232,6 +247,7 @@ fn an_async_task_with_options_expands() {
                 limits(args_ : & Self::Args) -> ::std::vec::Vec < my::orch::__private::LimitUse > {
                 ::std::vec![my::orch::__private::LimitUse::named(::std::format!("net"), 1),
                 my::orch::__private::LimitUse::named(::std::format!("db/{}", args_.1.peek()), 2)] } }
+                uses parts_[]
             }
         "##]],
     );
@@ -281,15 +297,19 @@ fn a_generic_task_expands() {
             }
             ::orch_core::__private::task! {
                 pub (crate) Inline fit[< P : Params + ::core::marker::Send + ::core::marker::Sync +
-                'static, const N : usize >] [< P, N >] [P] [where P::Model : Clone] (params : ByRef P
-                as & 'a_ P, n : ByValue[u8; N] as [u8; N]) for ['a_] 'a_ -> P::Model as P::Model, [];
-                run async [] (params.pass(), n.pass()); args(::orch_core::__private::Shared < P >,
-                ::orch_core::__private::Owned < [u8; N] >,);
-                options::orch_core::__private::CallOptions::new(); retry_if[]; storable No;
-                definition "fit"[ByRef Value "params" "&P", ByValue Value "n" "[u8; N]"] { returns :
-                "P::Model", fingerprint :
+                'static, const N : usize >] [< P, N >] [P] [where P::Model : Clone] (params : Input
+                ByRef P as & 'a_ P, n : Input ByValue[u8; N] as [u8; N]) for ['a_] 'a_ -> P::Model as
+                P::Model, []; run async [] (params.pass(), n.pass());
+                args(::orch_core::__private::Shared < P >, ::orch_core::__private::Owned < [u8; N]
+                >,); options::orch_core::__private::CallOptions::new(); retry_if[]; storable No;
+                elements[]; keys keys_[keys_.value:: < P > ("params", params, { use
+                ::orch_core::__private::NoDigest as _; < ::orch_core::__private::DigestProbe < P >>
+                ::DIGEST }); keys_.value:: < [u8; N] > ("n", n, { use
+                ::orch_core::__private::NoDigest as _; < ::orch_core::__private::DigestProbe < [u8;
+                N] >> ::DIGEST });]; definition "fit"[ByRef Value "params" "&P", ByValue Value "n"
+                "[u8; N]"] { returns : "P::Model", fingerprint :
                 b"\xA7\x1E\x01\x05\x94\x11\xE9\xCC,\xF9=*/\xD5!3\x89\xF4S\xA0\xC6\x1F\x80 e\xFB\x81N'\xE8\xE2\xB3",
-                } {}
+                } {} uses parts_[]
             }
         "#]],
     );
@@ -334,9 +354,10 @@ fn a_flow_expands() {
                 async [impl ::core::future::Future < Output = ::core::result::Result < Self::Output,
                 ::orch_core::__private::BoxError >, > + ::core::marker::Send] (file.pass(), &
                 ::orch_core::__private::flow_context()); args(::orch_core::__private::Owned <
-                DataFile >,); definition "ml-workflow"[ByValue Value "file" "DataFile", Context Value
-                "context" "&FlowContext"] { returns : "anyhow::Result<Metrics>", doc :
-                "Trains the model.", fingerprint :
+                DataFile >,); parameters[file : ByValue DataFile = "file" "DataFile"]; definition
+                "ml-workflow"[ByValue Value "file" "DataFile", Context Value "context"
+                "&FlowContext"] { returns : "anyhow::Result<Metrics>", doc : "Trains the model.",
+                fingerprint :
                 b"{\xEB\x9A\xF2\xB7\xD8\x93\xF7\x89\x08\xBD\x0F\xD8\x1E\x07|\xE1P\x89\xDF\x1CO\xFC^\xF2\x80\xB2\xBAC\xF3d\x99",
                 tags : & ["nightly"], failure_mode :
                 ::core::option::Option::Some(::orch_core::__private::FailureMode::ContinueOnFailure),
@@ -378,7 +399,8 @@ fn a_flow_without_options_expands() {
                 Async tidy[] [] [] [] () -> () as (), []; run async [impl ::core::future::Future <
                 Output = ::core::result::Result < Self::Output, ::orch_core::__private::BoxError >, >
                 + ::core::marker::Send] (::orch_core::__private::flow_resource:: < Db > () ?);
-                args(); definition "tidy"[Resource Value "db" "Resource<Db>"] { fingerprint :
+                args(); parameters[]; definition "tidy"[Resource Value "db" "Resource<Db>"] {
+                fingerprint :
                 b"\xC3\xE5a\xC8r\x17]\xCA*ke\xB11\x18\xFE\x0F\xD9u>\xD5\xEAve\x1A\xCD\xB7S>\x1D\xEC:\xBE",
                 }
             }
@@ -415,7 +437,7 @@ fn each_way_to_cache_and_to_wait_expands() {
     let task = |args: &str| squeezed(task_impl, args, "async fn f() -> u8 { 0 }");
     assert!(task("cache").contains("CacheOption::Global,"));
     assert!(task("cache = run").contains("CacheOption::Run,"));
-    assert!(task("cache").contains("assert_cacheable::<u8>"));
+    assert!(task("cache").contains("OwnFormProbe<u8>>::assert_cacheable"));
     assert!(task("backoff = \"1s\"").contains("Backoff::fixed(1000000000)"));
     assert!(task("backoff = \"1s, 2s\"").contains("Backoff::list(&[1000000000,2000000000])"));
     assert!(task("retries = 2").contains("CallOptions::retryable();"));
@@ -432,26 +454,55 @@ fn every_kind_of_parameter_is_passed_as_written() {
     let expansion = squeezed(task_impl, "", item);
     for expected in [
         "a: impl ::orch_core::Input<::std::string::String, ::orch_core::ByRef>,",
-        "a: ByRef ::std::string::String as &'a_ str,",
+        "a: Input ByRef ::std::string::String as &'a_ str,",
         "b: impl ::orch_core::Input<::std::path::PathBuf, ::orch_core::ByRef>,",
-        "b: ByRef ::std::path::PathBuf as &'a_ Path,",
+        "b: Input ByRef ::std::path::PathBuf as &'a_ Path,",
         "c: impl ::orch_core::Input<::std::vec::Vec<u8>, ::orch_core::ByRef>,",
-        "c: ByRef ::std::vec::Vec<u8> as &'a_ [u8],",
+        "c: Input ByRef ::std::vec::Vec<u8> as &'a_ [u8],",
         "d: impl ::orch_core::Input<Vec<u8>, ::orch_core::ByRef>,",
         "e: impl ::orch_core::Input<&'static str, ::orch_core::ByValue>,",
-        "e: ByValue &'static str as &'static str,",
+        "e: Input ByValue &'static str as &'static str,",
         "f: impl ::orch_core::Input<Outcome<u8>, ::orch_core::ByValue>,",
-        "g: impl ::orch_core::Input<::std::vec::Vec<Tracked<u8>>, ::orch_core::ByRef>,",
+        "g: impl ::orch_core::TrackedInput<::std::vec::Vec<Tracked<u8>>, ::orch_core::ByRef>,",
+        "g: TrackedInput ByRef ::std::vec::Vec<Tracked<u8>> as &'a_ [Tracked<u8>],",
         "j: impl ::orch_core::Input<Box<dyn Fn(&str) -> u8>, ::orch_core::ByValue>,",
         "g.pass(), ::orch_core::__private::resource::<Pool>()?,
          &::orch_core::__private::task_context(), j.pass());",
     ] {
-        let expected = squeeze(expected);
-        assert!(
-            expansion.contains(&expected),
-            "no {expected} in {expansion}"
-        );
+        check_contains(&expansion, expected);
     }
+}
+
+#[test]
+fn parameters_written_with_tracked_take_what_has_an_origin() {
+    let item = "fn f(
+        a: orch::Tracked<u8>, b: &Tracked<u8>, c: &(Vec<Tracked<u8>>), d: [Tracked<u8>; 2],
+        e: &[Tracked<u8>], f: Tracked, g: Option<Tracked<u8>>, h: Outcome<Tracked<u8>>,
+    ) {}";
+    let expansion = squeezed(task_impl, "", item);
+    for expected in [
+        "a: impl ::orch_core::TrackedInput<orch::Tracked<u8>, ::orch_core::ByValue>,",
+        "a: TrackedInput ByValue orch::Tracked<u8> as orch::Tracked<u8>,",
+        "b: impl ::orch_core::TrackedInput<Tracked<u8>, ::orch_core::ByRef>,",
+        "b: TrackedInput ByRef Tracked<u8> as &'a_ Tracked<u8>,",
+        "c: impl ::orch_core::TrackedInput<Vec<Tracked<u8>>, ::orch_core::ByRef>,",
+        "d: impl ::orch_core::TrackedInput<[Tracked<u8>; 2], ::orch_core::ByValue>,",
+        "e: impl ::orch_core::TrackedInput<::std::vec::Vec<Tracked<u8>>, ::orch_core::ByRef>,",
+        "f: impl ::orch_core::Input<Tracked, ::orch_core::ByValue>,",
+        "g: impl ::orch_core::Input<Option<Tracked<u8>>, ::orch_core::ByValue>,",
+        "h: impl ::orch_core::Input<Outcome<Tracked<u8>>, ::orch_core::ByValue>,",
+    ] {
+        check_contains(&expansion, expected);
+    }
+}
+
+#[track_caller]
+fn check_contains(expansion: &str, expected: &str) {
+    let expected = squeeze(expected);
+    assert!(
+        expansion.contains(&expected),
+        "no {expected} in {expansion}"
+    );
 }
 
 #[test]

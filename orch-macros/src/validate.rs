@@ -76,6 +76,14 @@ pub(crate) fn task(
         ));
         args.retry_if = None;
     }
+    if let (Some(stale_ok), None) = (&args.stale_ok, &args.cache) {
+        errors.push(error(
+            &stale_ok.key,
+            "`stale_ok` is about cached results, and this task is not cached",
+            "add `cache = \"..\"` with an age, or remove `stale_ok`",
+        ));
+        args.stale_ok = None;
+    }
     if args.cache.is_some() {
         for parameter in &signature.parameters {
             check_no_path(parameter, errors);

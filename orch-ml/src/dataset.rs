@@ -2,6 +2,7 @@
 
 mod classes;
 mod records;
+mod storing;
 
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};

@@ -2,8 +2,8 @@
 
 use crate::dataset::{ClassificationDataset, Dataset};
 use crate::error::MlError;
-use crate::rng::Rng;
 use crate::table::Table;
+use orch_core::Rng;
 
 /// The stream of random numbers of splits, so that a forest with the same seed does not draw its
 /// rows by the very numbers that chose them.

@@ -4,6 +4,7 @@ mod column;
 mod display;
 mod numbers;
 mod origin;
+mod storing;
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,8 +1,12 @@
 //! The functions of this crate as tasks, for flows that need nothing in between.
 //!
-//! Each task is the plain function of the same work under a word that reads well in a flow; they
-//! have no options of their own, so `with()` sets what a flow needs: a name, retries, a limit. None
-//! is `async`: they run on the compute pool.
+//! Each task is the plain function of the same work under a word that reads well in a flow; `with()`
+//! sets what a flow needs: a name, retries, a limit. None is `async`: they run on the compute pool.
+//!
+//! All of them are cached: on an engine with a store, a second run of a flow reads the file, to see
+//! whether it is what it was, and computes what a change concerns. Tables and datasets that come
+//! from a store have forgotten the file they were read from; messages name their rows by the
+//! position in the table.
 //!
 //! | Work | Numbers | Classes |
 //! |---|---|---|
@@ -48,7 +52,8 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use ndarray::Array1;
-use orch_core::{DataFile, task};
+use orch_core::{DataFile, Storable, task};
+use serde::Serialize;
 
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions, Dataset,
@@ -57,26 +62,26 @@ use crate::{
 };
 
 /// Reads a CSV file: [`read_csv`](crate::read_csv).
-#[task]
+#[task(cache)]
 pub fn load_csv(file: DataFile, options: CsvOptions) -> Result<Table, MlError> {
     crate::read_csv(file.path(), &options)
 }
 
 /// Keeps the rows that have a value in every column: [`drop_missing`](crate::drop_missing).
-#[task]
+#[task(cache)]
 pub fn drop_incomplete(table: &Table) -> Result<Table, MlError> {
     crate::drop_missing(table)
 }
 
 /// Keeps the rows that have a value in each of the given columns:
 /// [`drop_missing_in`](crate::drop_missing_in).
-#[task]
+#[task(cache)]
 pub fn drop_incomplete_in(table: &Table, columns: &[String]) -> Result<Table, MlError> {
     crate::drop_missing_in(table, columns)
 }
 
 /// Takes features and a numeric target out of a table: [`to_dataset`](crate::to_dataset).
-#[task]
+#[task(cache)]
 pub fn select_features(
     table: &Table,
     features: &[String],
@@ -86,14 +91,14 @@ pub fn select_features(
 }
 
 /// As [`select_features`], every column but the target being a feature.
-#[task]
+#[task(cache)]
 pub fn separate_target(table: &Table, target: &str) -> Result<Dataset, MlError> {
     crate::to_dataset(table, &all_but(table, target), target)
 }
 
 /// Takes features and a column of labels out of a table:
 /// [`to_classification_dataset`](crate::to_classification_dataset).
-#[task]
+#[task(cache)]
 pub fn select_labelled(
     table: &Table,
     features: &[String],
@@ -103,7 +108,7 @@ pub fn select_labelled(
 }
 
 /// As [`select_labelled`], every column but the target being a feature.
-#[task]
+#[task(cache)]
 pub fn separate_label(table: &Table, target: &str) -> Result<ClassificationDataset, MlError> {
     crate::to_classification_dataset(table, &all_but(table, target), target)
 }
@@ -115,7 +120,7 @@ fn all_but(table: &Table, target: &str) -> Vec<String> {
 
 /// Splits into rows to train on and rows to test on:
 /// [`train_test_split`](crate::train_test_split).
-#[task]
+#[task(cache)]
 pub fn split(
     dataset: &Dataset,
     test_fraction: f64,
@@ -126,7 +131,7 @@ pub fn split(
 
 /// Splits into rows to train on and rows to test on:
 /// [`train_test_split_classes`](crate::train_test_split_classes).
-#[task]
+#[task(cache)]
 pub fn split_classes(
     dataset: &ClassificationDataset,
     test_fraction: f64,
@@ -136,14 +141,14 @@ pub fn split_classes(
 }
 
 /// Fits a linear regression: [`fit_linear`](crate::fit_linear).
-#[task]
+#[task(cache)]
 pub fn train_linear(train: &Dataset) -> Result<LinearModel, MlError> {
     crate::fit_linear(train)
 }
 
 /// Fits a random forest that predicts numbers:
 /// [`fit_forest_regressor`](crate::fit_forest_regressor).
-#[task]
+#[task(cache)]
 pub fn train_forest_regressor(
     train: &Dataset,
     options: ForestOptions,
@@ -153,7 +158,7 @@ pub fn train_forest_regressor(
 
 /// Fits a random forest that predicts classes:
 /// [`fit_forest_classifier`](crate::fit_forest_classifier).
-#[task]
+#[task(cache)]
 pub fn train_forest_classifier(
     train: &ClassificationDataset,
     options: ForestOptions,
@@ -162,14 +167,14 @@ pub fn train_forest_classifier(
 }
 
 /// Evaluates a linear regression: [`evaluate_regression`](crate::evaluate_regression).
-#[task]
+#[task(cache)]
 pub fn evaluate_linear(model: &LinearModel, test: &Dataset) -> Result<RegressionMetrics, MlError> {
     crate::evaluate_regression(model, test)
 }
 
 /// Evaluates a random forest that predicts numbers:
 /// [`evaluate_regression`](crate::evaluate_regression).
-#[task]
+#[task(cache)]
 pub fn evaluate_forest_regressor(
     model: &ForestRegressor,
     test: &Dataset,
@@ -179,7 +184,7 @@ pub fn evaluate_forest_regressor(
 
 /// Evaluates a random forest that predicts classes:
 /// [`evaluate_classification`](crate::evaluate_classification).
-#[task]
+#[task(cache)]
 pub fn evaluate_forest_classifier(
     model: &ForestClassifier,
     test: &ClassificationDataset,
@@ -188,13 +193,13 @@ pub fn evaluate_forest_classifier(
 }
 
 /// Predicts a number for each row: [`LinearModel::predict`].
-#[task]
+#[task(cache)]
 pub fn predict_linear(model: &LinearModel, records: &Records) -> Result<Array1<f64>, MlError> {
     model.predict(records)
 }
 
 /// Predicts a number for each row: [`ForestRegressor::predict`].
-#[task]
+#[task(cache)]
 pub fn predict_forest_regressor(
     model: &ForestRegressor,
     records: &Records,
@@ -203,7 +208,7 @@ pub fn predict_forest_regressor(
 }
 
 /// Predicts a class for each row: [`ForestClassifier::predict`].
-#[task]
+#[task(cache)]
 pub fn predict_forest_classifier(
     model: &ForestClassifier,
     records: &Records,
@@ -215,9 +220,13 @@ pub fn predict_forest_classifier(
 /// [`save_model`](crate::save_model()).
 ///
 /// `M` is a model of this crate or [`Model`]. A handle needs it named:
-/// `save_model::<LinearModel>(&model, "mass.model")`.
-#[task]
-pub fn save_model<M: Clone + Into<Model>>(model: &M, path: &Path) -> Result<DataFile, MlError> {
+/// `save_model::<LinearModel>(&model, "mass.model")`. The file is looked at before a cached result
+/// counts: one that is gone or another is written again.
+#[task(cache)]
+pub fn save_model<M>(model: &M, #[key(path)] path: &Path) -> Result<DataFile, MlError>
+where
+    M: Clone + Into<Model> + Serialize,
+{
     crate::save_model(&model.clone().into(), path)?;
     Ok(DataFile::from(path))
 }
@@ -228,10 +237,10 @@ pub fn save_model<M: Clone + Into<Model>>(model: &M, path: &Path) -> Result<Data
 ///
 /// # Errors
 /// Those of the plain function; [`MlError::WrongModelKind`] if the file holds another model.
-#[task]
+#[task(cache)]
 pub fn load_model<M>(file: DataFile) -> Result<M, MlError>
 where
-    M: TryFrom<Model>,
+    M: TryFrom<Model> + Storable,
     MlError: From<M::Error>,
 {
     Ok(M::try_from(crate::load_model(file.path())?)?)

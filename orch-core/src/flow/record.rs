@@ -6,14 +6,17 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::definition::Definition;
+use crate::identity::Source;
 use crate::input::Arguments;
 use crate::node::{AnyNode, Header};
 use crate::padded::Padded;
 use crate::report::{
-    AttemptReport, EdgeKind, EdgeReport, ErrorReport, NodeKind, TaskCounts, TaskRunReport,
+    AttemptReport, EdgeKind, EdgeReport, ErrorReport, NodeKind, ResultSource, TaskCounts,
+    TaskRunReport,
 };
 use crate::scope::{ItemCounts, NO_NODE};
 use crate::state::State;
+use crate::store::CallId;
 
 use super::{Flow, NodeSpec};
 
@@ -80,6 +83,20 @@ struct EndedDetail {
     failed_attempts: Vec<AttemptReport>,
     last_started: Option<Duration>,
     tags: Vec<String>,
+    call: Option<CallId>,
+    source: Option<Source>,
+}
+
+impl EndedDetail {
+    fn is_empty(&self) -> bool {
+        self.name.is_none()
+            && self.error.is_none()
+            && self.failed_attempts.is_empty()
+            && self.last_started.is_none()
+            && self.tags.is_empty()
+            && self.call.is_none()
+            && self.source.is_none()
+    }
 }
 
 const EDGE_KIND_SHIFT: u32 = 30;
@@ -161,6 +178,14 @@ impl Records {
         }
     }
 
+    /// Records that a completed task run was undone.
+    pub(super) fn roll_back(&self, index: u32) {
+        let mut ended = lock(&self.ended);
+        if let Some(row) = ended.rows.iter_mut().find(|row| row.index == index) {
+            row.state = State::RolledBack;
+        }
+    }
+
     /// Records an end; returns how many there are now.
     pub(super) fn end(&self, header: &Header, state: State, now: u64) -> u32 {
         let mut ended = lock(&self.ended);
@@ -185,6 +210,7 @@ impl Records {
             is_observed: header.is_observed(),
         });
         if let Some(detail) = header.detail() {
+            let identity = header.identity();
             let detail = EndedDetail {
                 name: detail.name.get().cloned(),
                 error: detail.error.get().map(|error| error.to_report()),
@@ -196,8 +222,12 @@ impl Records {
                     .iter()
                     .map(|tag| tag.clone().into_owned())
                     .collect(),
+                call: identity.and_then(|identity| identity.call),
+                source: identity.and_then(|identity| identity.source.get().copied()),
             };
-            ended.details.insert(header.index, detail);
+            if !detail.is_empty() {
+                ended.details.insert(header.index, detail);
+            }
         }
         count
     }
@@ -293,6 +323,13 @@ impl Records {
                     .items
                     .get(&row.index)
                     .map(|items| items.report(definition.name)),
+                result_from: detail.and_then(|detail| match detail.source? {
+                    Source::Cache(origin) | Source::Record(origin) => ResultSource::of(origin),
+                }),
+                is_orphaned: false,
+                call: detail
+                    .and_then(|detail| detail.call)
+                    .map(|call| call.to_string()),
                 logs: Vec::new(),
             });
         }
@@ -350,6 +387,10 @@ impl<T> Chunks<T> {
 
     fn iter(&self) -> impl Iterator<Item = &T> {
         self.chunks.iter().flatten()
+    }
+
+    fn iter_mut(&mut self) -> impl Iterator<Item = &mut T> {
+        self.chunks.iter_mut().flatten()
     }
 }
 

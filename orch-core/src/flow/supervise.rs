@@ -2,6 +2,7 @@
 //! cleanups, the final state.
 
 use std::panic::AssertUnwindSafe;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::task::Poll;
@@ -9,13 +10,16 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::time::Sleep;
 
 use crate::body::{Made, MadeBody};
+use crate::compute;
 use crate::context;
 use crate::definition::{Definition, HookOn};
 use crate::engine::Deliver;
 use crate::error::{
-    BoxError, CancelReason, Failure, FlowError, FlowErrorKind, TaskErrorKind, panic_message,
+    BoxError, CancelReason, Failure, FlowError, FlowErrorKind, RecordedError, TaskErrorKind,
+    panic_message,
 };
 use crate::event::EventKind;
 use crate::logs;
@@ -24,6 +28,8 @@ use crate::report::{ErrorReport, LogReport, NodeKind, RunReport};
 use crate::scope::Scope;
 use crate::state::{State, StateChange};
 use crate::stop::Stop;
+use crate::store::StoreError;
+use crate::value::Codec;
 
 use super::{Flow, NodeSpec, lock};
 
@@ -43,6 +49,7 @@ pub(crate) type FlowBody<T> = BoxFuture<'static, Result<T, FlowErrorKind>>;
 pub(crate) async fn run<T: Send + 'static>(
     flow: Arc<Flow>,
     body: FlowBody<T>,
+    codec: Option<Codec<T>>,
     mut guard: CrashGuard<T>,
 ) {
     let span = tracing::info_span!(
@@ -62,7 +69,11 @@ pub(crate) async fn run<T: Send + 'static>(
     });
     flow.call_hooks(HookOn::Start);
 
-    let result = run_body(&flow, body, &span).await;
+    let mut timeout = flow
+        .definition
+        .timeout
+        .map(|after| Box::pin(tokio::time::sleep(after)));
+    let result = run_body(&flow, body, &span, &mut timeout).await;
     if let Err(error) = &result {
         // What the body gave up on needs no more of its task runs, unless the mode says so.
         match (flow.failure_mode, error) {
@@ -71,10 +82,87 @@ pub(crate) async fn run<T: Send + 'static>(
             _ => flow.react_to_failure(),
         }
     }
-    wait_until_idle(&flow).await;
+    wait_until_idle(&flow, &mut timeout).await;
     let result = final_result(&flow, result);
+    match &result {
+        Ok(_) => flow.forget_rollbacks(),
+        // What another engine goes on with is not ours to undo.
+        Err(_) if flow.is_lost() => flow.forget_rollbacks(),
+        Err(_) => {
+            flow.roll_back(&span).await;
+            wait_until_idle(&flow, &mut None).await;
+        }
+    }
     run_cleanups(&flow, &span).await;
+    let result = result.map_err(|kind| FlowError::new(flow.name.clone(), kind));
+    let result = record_end(&flow, result, codec).await;
     guard.end(result);
+}
+
+/// Writes to the store what the flow run came to, before anybody else learns of it.
+async fn record_end<T: Send + 'static>(
+    flow: &Arc<Flow>,
+    result: Result<T, FlowError>,
+    codec: Option<Codec<T>>,
+) -> Result<T, FlowError> {
+    let Some(recorder) = flow.recorder() else {
+        return result;
+    };
+    let (result, stored) = match (result, codec) {
+        (Ok(value), Some(codec)) => {
+            let store = Arc::clone(&recorder.store);
+            let job = move || {
+                let stored = store.put(codec, &value);
+                (value, stored)
+            };
+            match compute::call(&flow.engine, flow.runtime(), job).await {
+                Ok((value, stored)) => (Ok(value), Some(stored)),
+                Err(compute::Gone) => {
+                    let kind = FlowErrorKind::RuntimeShutDown;
+                    (Err(FlowError::new(flow.name.clone(), kind)), None)
+                }
+            }
+        }
+        (result, _) => (result, None),
+    };
+    let stored = match stored.transpose() {
+        Ok(stored) => stored,
+        Err(error) => {
+            tracing::warn!(
+                target: "orch",
+                flow_run = flow.name,
+                "the result of the flow run cannot be stored: {error}"
+            );
+            None
+        }
+    };
+    let error = result.as_ref().err();
+    let state = match error {
+        None => State::Completed,
+        Some(error) => flow.state().after(error.change()).unwrap_or(State::Failed),
+    };
+    let committed = recorder
+        .end_flow_run(
+            flow.timestamp(),
+            state,
+            error.map(RecordedError::of_flow),
+            stored,
+        )
+        .await;
+    match committed {
+        Ok(()) => result,
+        Err(error) => {
+            let kind = match error {
+                StoreError::OwnershipLost { .. } => FlowErrorKind::Cancelled {
+                    reason: CancelReason::OwnershipLost,
+                },
+                error => FlowErrorKind::Store {
+                    message: error.to_string(),
+                },
+            };
+            result.and(Err(FlowError::new(flow.name.clone(), kind)))
+        }
+    }
 }
 
 /// Polls the flow body until it returns, or until the flow run is stopped or takes too long.
@@ -82,6 +170,7 @@ async fn run_body<T>(
     flow: &Arc<Flow>,
     body: FlowBody<T>,
     span: &tracing::Span,
+    timeout: &mut Option<Pin<Box<Sleep>>>,
 ) -> Result<T, FlowErrorKind> {
     let mut body = AssertUnwindSafe(body).catch_unwind();
     let polled = std::future::poll_fn(|cx| {
@@ -90,10 +179,6 @@ async fn run_body<T>(
         body.poll_unpin(cx)
     });
     tokio::pin!(polled);
-    let mut timeout = flow
-        .definition
-        .timeout
-        .map(|after| Box::pin(tokio::time::sleep(after)));
     let mut has_timed_out = false;
     let mut grace = None;
     loop {
@@ -107,13 +192,13 @@ async fn run_body<T>(
                     }
                 };
             }
-            () = sleep(&mut timeout) => {
-                timeout = None;
+            () = sleep(timeout) => {
+                *timeout = None;
                 has_timed_out = true;
                 flow.stop(Stop::Running, CancelReason::FlowTimeout);
             }
             () = flow.stopped.notified() => {}
-            () = sleep(&mut grace) => flow.stop(Stop::Abort, CancelReason::FlowRun),
+            () = sleep(&mut grace) => flow.stop_further(Stop::Abort),
         }
         match flow.stopped() {
             Stop::None | Stop::Starting => {}
@@ -137,7 +222,7 @@ async fn run_body<T>(
     }
 }
 
-async fn sleep(timer: &mut Option<std::pin::Pin<Box<tokio::time::Sleep>>>) {
+async fn sleep(timer: &mut Option<Pin<Box<Sleep>>>) {
     match timer {
         Some(timer) => timer.await,
         None => std::future::pending().await,
@@ -145,7 +230,7 @@ async fn sleep(timer: &mut Option<std::pin::Pin<Box<tokio::time::Sleep>>>) {
 }
 
 /// Waits until every task run has ended; gives those that were asked to stop their grace time.
-async fn wait_until_idle(flow: &Arc<Flow>) {
+async fn wait_until_idle(flow: &Arc<Flow>, timeout: &mut Option<Pin<Box<Sleep>>>) {
     flow.body_ended.store(true, Ordering::SeqCst);
     let mut grace = None;
     while !flow.is_idle() {
@@ -156,9 +241,13 @@ async fn wait_until_idle(flow: &Arc<Flow>) {
             biased;
             () = flow.idle.notified() => {}
             () = flow.stopped.notified() => {}
+            () = sleep(timeout) => {
+                *timeout = None;
+                flow.stop(Stop::Running, CancelReason::FlowTimeout);
+            }
             () = sleep(&mut grace) => {
                 grace = Some(Box::pin(tokio::time::sleep(flow.grace)));
-                flow.stop(Stop::Abort, CancelReason::FlowRun);
+                flow.stop_further(Stop::Abort);
                 // What started to wait since the last time is reached now.
                 flow.wake_stopped();
             }
@@ -235,7 +324,7 @@ async fn run_cleanups(flow: &Arc<Flow>, span: &tracing::Span) {
             let _span = span.enter();
             Arc::clone(flow).submit::<MadeBody<()>>(spec, inputs, None)
         };
-        wait_until_idle(flow).await;
+        wait_until_idle(flow, &mut None).await;
         if let Some(error) = node.header.error() {
             tracing::error!(
                 target: "orch",
@@ -262,10 +351,19 @@ impl<T> CrashGuard<T> {
         }
     }
 
-    pub(crate) fn end(&mut self, result: Result<T, FlowErrorKind>) {
+    pub(crate) fn end(&mut self, result: Result<T, FlowError>) {
         if let Some(deliver) = self.deliver.take() {
             end(&self.flow, result, deliver);
         }
+    }
+
+    /// Ends a flow run that got no further than to its start.
+    pub(crate) fn end_unstarted(&mut self, kind: FlowErrorKind) {
+        let error = FlowError::new(self.flow.name.clone(), kind);
+        if let Some(recorder) = self.flow.recorder() {
+            recorder.abandon(self.flow.timestamp(), &error);
+        }
+        self.end(Err(error));
     }
 }
 
@@ -273,17 +371,21 @@ impl<T> Drop for CrashGuard<T> {
     fn drop(&mut self) {
         if let Some(deliver) = self.deliver.take() {
             self.flow.stop(Stop::Abort, CancelReason::Shutdown);
-            end(&self.flow, Err(FlowErrorKind::RuntimeShutDown), deliver);
+            let kind = FlowErrorKind::RuntimeShutDown;
+            let error = FlowError::new(self.flow.name.clone(), kind);
+            if let Some(recorder) = self.flow.recorder() {
+                recorder.abandon(self.flow.timestamp(), &error);
+            }
+            end(&self.flow, Err(error), deliver);
         }
     }
 }
 
 fn end<T>(
     flow: &Arc<Flow>,
-    result: Result<T, FlowErrorKind>,
+    result: Result<T, FlowError>,
     deliver: impl FnOnce(Result<T, FlowError>),
 ) {
-    let result = result.map_err(|kind| FlowError::new(flow.name.clone(), kind));
     let (change, on) = match &result {
         Ok(_) => (StateChange::Complete, HookOn::Success),
         Err(error) => {
@@ -322,7 +424,17 @@ pub(crate) fn refuse<T>(
     kind: FlowErrorKind,
     deliver: impl FnOnce(Result<T, FlowError>),
 ) {
-    end(flow, Err(kind), deliver);
+    end(flow, Err(FlowError::new(flow.name.clone(), kind)), deliver);
+}
+
+/// Ends a flow run that had ended before: nothing is run, and nobody is told.
+pub(crate) fn settle<T>(flow: &Arc<Flow>, result: T, deliver: impl FnOnce(Result<T, FlowError>)) {
+    let started = flow.change(StateChange::Start);
+    let completed = started.and_then(|_| flow.change(StateChange::Complete));
+    debug_assert!(completed.is_ok(), "nobody else has the flow run yet");
+    let _ = flow.ended_after.set(Duration::ZERO);
+    deliver(Ok(result));
+    drop(flow.ended.complete());
 }
 
 /// Polls a future until the flow run is told to stop.
@@ -370,8 +482,25 @@ impl Flow {
         self.records.add_items(index, items);
     }
 
+    /// The report of one that had ended before, from its record.
+    fn recorded_report(&self) -> Option<RunReport> {
+        let engine = crate::engine::Engine(Arc::clone(&self.engine));
+        match engine.recorded_run(self.id) {
+            Ok(recorded) => Some(recorded?.report()),
+            Err(error) => {
+                tracing::warn!(target: "orch", flow_run = self.name, "its record: {error}");
+                None
+            }
+        }
+    }
+
     /// Puts together what is known of the flow run at this moment.
     pub(crate) fn report(&self) -> RunReport {
+        if self.is_settled
+            && let Some(report) = self.recorded_report()
+        {
+            return report;
+        }
         let parked: std::collections::HashMap<u32, State> = lock(&self.parked)
             .iter()
             .map(|(index, parked)| (*index, parked.node.header().state()))
@@ -398,7 +527,7 @@ impl Flow {
             tags: self.tags.clone(),
             state: self.state(),
             error: self.error.get().map(|error| ErrorReport::of(error)),
-            started_at_unix_ms: self.started_at_unix_ms,
+            started_at_unix_ms: (self.started_at.0 / 1_000_000) as u64,
             duration: self
                 .ended_after
                 .get()

@@ -208,6 +208,12 @@ impl Board {
                     vec![what, next],
                 );
             }
+            EventKind::TaskRunRolledBack { task_run } => {
+                if let Some(flow) = self.flows.get_mut(&flow_run) {
+                    flow.counts[State::RolledBack as usize] += 1;
+                }
+                self.say(flow_run, &task_run, State::RolledBack, None, Vec::new());
+            }
             EventKind::TaskRunCancelling { task_run } => {
                 self.set_state(flow_run, task_run.index, State::Cancelling);
             }

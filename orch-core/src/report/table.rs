@@ -287,13 +287,13 @@ impl TaskSum<'_> {
 }
 
 /// Text in columns; the first few are aligned to the left, the others to the right.
-struct Table {
+pub(crate) struct Table {
     rows: Vec<Vec<String>>,
     n_left: usize,
 }
 
 impl Table {
-    fn new(heading: &[&str], n_left: usize) -> Table {
+    pub(crate) fn new(heading: &[&str], n_left: usize) -> Table {
         let heading = heading.iter().map(|&cell| cell.to_owned()).collect();
         Table {
             rows: vec![heading],
@@ -301,11 +301,11 @@ impl Table {
         }
     }
 
-    fn row<const N: usize>(&mut self, cells: [String; N]) {
+    pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
         self.rows.push(cells.to_vec());
     }
 
-    fn text(&self) -> String {
+    pub(crate) fn text(&self) -> String {
         let n_columns = self.rows[0].len();
         let widest = |column: usize| {
             self.rows

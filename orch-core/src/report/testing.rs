@@ -67,6 +67,9 @@ impl RunReport {
             fingerprint: "00ff".to_owned(),
             source: "src/flow.rs:7".to_owned(),
             items: None,
+            result_from: None,
+            is_orphaned: false,
+            call: None,
             logs: Vec::new(),
         });
         index

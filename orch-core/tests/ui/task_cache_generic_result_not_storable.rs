@@ -1,7 +1,7 @@
 use orch_core::prelude::*;
 
 #[task(cache)]
-fn same<T: Clone>(value: &T) -> T {
+fn same<T: Clone + serde::Serialize>(value: &T) -> T {
     value.clone()
 }
 

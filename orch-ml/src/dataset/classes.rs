@@ -88,11 +88,11 @@ pub struct ClassificationDataset {
 }
 
 #[derive(Deserialize)]
-struct RawClassificationDataset {
-    records: Records,
-    targets: Vec<u32>,
-    classes: Vec<ClassLabel>,
-    target_name: String,
+pub(super) struct RawClassificationDataset {
+    pub(super) records: Records,
+    pub(super) targets: Vec<u32>,
+    pub(super) classes: Vec<ClassLabel>,
+    pub(super) target_name: String,
 }
 
 impl TryFrom<RawClassificationDataset> for ClassificationDataset {

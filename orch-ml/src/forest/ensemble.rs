@@ -10,7 +10,7 @@ use super::options::ForestOptions;
 use super::tree::Tree;
 use crate::dataset::Records;
 use crate::error::MlError;
-use crate::rng::Rng;
+use orch_core::Rng;
 
 /// Rows that walk through all trees before the next ones do: enough that a tree that was brought
 /// into the cache is used well, few enough that their bins and sums stay there too.

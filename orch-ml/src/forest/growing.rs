@@ -3,7 +3,7 @@
 use super::bins::{Bins, MAX_BINS};
 use super::criterion::{BestSplit, Criterion, Sample, SeenBins};
 use super::tree::Tree;
-use crate::rng::Rng;
+use orch_core::Rng;
 
 /// The limits of a tree, checked and in numbers.
 pub(super) struct Limits {

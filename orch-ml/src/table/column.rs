@@ -107,6 +107,28 @@ impl TextColumn {
         &self.categories
     }
 
+    /// Its texts, without those that no row has, in order of first appearance.
+    pub(super) fn in_order_of_appearance(&self) -> (Vec<u32>, Vec<&str>) {
+        let mut categories: Vec<&str> = Vec::new();
+        let mut known: HashMap<&str, u32> = HashMap::new();
+        let mut new_codes: Vec<Option<u32>> = vec![None; self.categories.len()];
+        let codes = self.codes.iter().map(|code| {
+            if *code == MISSING_CODE {
+                return MISSING_CODE;
+            }
+            let new_code = &mut new_codes[*code as usize];
+            *new_code.get_or_insert_with(|| {
+                let text = self.categories[*code as usize].as_str();
+                *known.entry(text).or_insert_with(|| {
+                    categories.push(text);
+                    categories.len() as u32 - 1
+                })
+            })
+        });
+        let codes = codes.collect();
+        (codes, categories)
+    }
+
     /// The strings of all rows.
     pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
         (0..self.codes.len()).map(|row_idx| self.get(row_idx))

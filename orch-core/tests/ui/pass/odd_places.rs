@@ -49,7 +49,7 @@ fn is_transient(_error: &anyhow::Error) -> bool {
 pub async fn all(
     url: &str,
     #[key(skip)] mut tenant: String,
-    pool: Resource<Model>,
+    #[key(skip)] pool: Resource<Model>,
     context: &TaskContext,
 ) -> anyhow::Result<Model> {
     tenant.push_str(url);

@@ -1,15 +1,19 @@
-//! The random numbers behind splits and forests: written out, so that a seed means the same rows
-//! on every platform and with every release of any dependency.
+//! Random numbers from a seed: written out, so that a seed means the same numbers on every platform
+//! and with every release of any dependency.
 
-/// xoshiro256++ by Blackman and Vigna (2019), seeded through SplitMix64 as they advise.
+/// Random numbers from a seed, the same on every platform and in every release.
+///
+/// # Source
+/// xoshiro256++ by Blackman and Vigna (2019), seeded through SplitMix64 as they advise. Not for
+/// secrets.
 #[derive(Debug, Clone)]
-pub(crate) struct Rng {
+pub struct Rng {
     state: [u64; 4],
 }
 
 impl Rng {
     /// The generator of a seed; `stream` tells independent uses of one seed apart.
-    pub(crate) fn new(seed: u64, stream: u64) -> Self {
+    pub fn new(seed: u64, stream: u64) -> Self {
         // The stream goes through the mixer before it meets the seed: (1, 0) and (0, 1) must not
         // give the same numbers.
         let mut mixer = split_mix(&mut { stream ^ 0x6f72_6368 }) ^ seed;
@@ -18,8 +22,9 @@ impl Rng {
         }
     }
 
+    /// The next 64 random bits.
     #[inline]
-    pub(crate) fn next_u64(&mut self) -> u64 {
+    pub fn next_u64(&mut self) -> u64 {
         let s = &mut self.state;
         let result = s[0].wrapping_add(s[3]).rotate_left(23).wrapping_add(s[0]);
         let t = s[1] << 17;
@@ -34,7 +39,7 @@ impl Rng {
 
     /// A number in `0..bound`, each equally likely (Lemire 2019); `bound` must not be 0.
     #[inline]
-    pub(crate) fn below(&mut self, bound: u64) -> u64 {
+    pub fn below(&mut self, bound: u64) -> u64 {
         let mut product = u128::from(self.next_u64()) * u128::from(bound);
         if (product as u64) < bound {
             let threshold = bound.wrapping_neg() % bound;
@@ -45,8 +50,13 @@ impl Rng {
         (product >> 64) as u64
     }
 
+    /// A number from 0 up to 1, one of 2^53 that are equally far apart.
+    pub fn next_f64(&mut self) -> f64 {
+        (self.next_u64() >> 11) as f64 / (1u64 << 53) as f64
+    }
+
     /// Orders the items at random (Fisher and Yates, from the end).
-    pub(crate) fn shuffle<T>(&mut self, items: &mut [T]) {
+    pub fn shuffle<T>(&mut self, items: &mut [T]) {
         for i in (1..items.len()).rev() {
             items.swap(i, self.below(i as u64 + 1) as usize);
         }

@@ -1,0 +1,520 @@
+//! `orch_core::cli` as the whole of a program: what it prints, and what it says of bad input.
+//!
+//! Cargo builds examples before it runs the tests of their package, and puts them beside the tests
+//! (with `--test command_line` alone it does not: add `--examples`).
+
+use std::fs;
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+/// A folder with a text and a store, in which the program runs.
+struct Place(tempfile::TempDir);
+
+/// What a command printed, and the code it exited with.
+#[derive(Debug)]
+struct Done {
+    code: Option<i32>,
+    out: String,
+    err: String,
+}
+
+impl Place {
+    fn new() -> Self {
+        let dir = tempfile::tempdir().unwrap();
+        fs::write(
+            dir.path().join("book.txt"),
+            "The cat saw the dog.\nThe dog ran.\n",
+        )
+        .unwrap();
+        Self(dir)
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    fn run(&self, line: &str) -> Done {
+        self.run_all(&line.split_whitespace().collect::<Vec<_>>())
+    }
+
+    fn run_all(&self, arguments: &[&str]) -> Done {
+        let test = std::env::current_exe().expect("a running program has a path");
+        let profile = test
+            .ancestors()
+            .nth(2)
+            .expect("tests are two directories down");
+        let program = profile
+            .join("examples")
+            .join(format!("command_line{}", std::env::consts::EXE_SUFFIX));
+        assert!(
+            program.exists(),
+            "{} is not built: add `--examples`",
+            program.display()
+        );
+        let output = Command::new(program)
+            .args(arguments)
+            .current_dir(self.0.path())
+            .env_remove("RUST_BACKTRACE")
+            .env("SEALING_SALT", "correct horse")
+            .stdin(Stdio::null())
+            .output()
+            .expect("the example can be started");
+        let text = |bytes: Vec<u8>| String::from_utf8(bytes).expect("messages are UTF-8");
+        Done {
+            code: output.status.code(),
+            out: text(output.stdout),
+            err: text(output.stderr),
+        }
+    }
+
+    #[track_caller]
+    fn succeeds(&self, line: &str, expected: &[&str]) -> String {
+        let done = self.run(line);
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        check_contains(&done.out, expected);
+        assert!(!done.out.contains('\u{1b}'), "no colours: {}", done.out);
+        done.out
+    }
+
+    #[track_caller]
+    fn fails(&self, line: &str, code: i32, expected: &[&str]) -> Done {
+        let done = self.run(line);
+        assert_eq!(done.code, Some(code), "{done:#?}");
+        check_contains(&done.err, expected);
+        assert!(!done.err.contains("panicked"), "{done:#?}");
+        done
+    }
+
+    #[track_caller]
+    fn json(&self, line: &str) -> Value {
+        let done = self.run(&format!("{line} --json"));
+        assert_eq!(done.code, Some(0), "{done:#?}");
+        serde_json::from_str(&done.out).expect("it is JSON")
+    }
+
+    /// Runs `count-words` so that it completes.
+    fn counts(&self, rest: &str) {
+        fs::create_dir_all(self.path("out")).unwrap();
+        let line = format!("run count-words -q --param file=book.txt --param to=out {rest}");
+        self.succeeds(&line, &["result: "]);
+    }
+}
+
+#[track_caller]
+fn check_contains(text: &str, expected: &[&str]) {
+    for expected in expected {
+        assert!(text.contains(expected), "`{expected}` is not in:\n{text}");
+    }
+}
+
+/// The states of the task runs that a command printed as JSON, by task.
+fn states(report: &Value) -> Vec<(String, String)> {
+    let runs = report["task_runs"].as_array().expect("it has task runs");
+    let text = |value: &Value| value.as_str().expect("it is a text").to_owned();
+    runs.iter()
+        .map(|run| (text(&run["task"]), text(&run["state"])))
+        .collect()
+}
+
+fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+    let pairs = pairs.iter();
+    pairs
+        .map(|(a, b)| ((*a).to_owned(), (*b).to_owned()))
+        .collect()
+}
+
+#[test]
+fn flows_lists_parameters_with_types_and_what_a_flow_is_for() {
+    let place = Place::new();
+    place.succeeds(
+        "flows",
+        &[
+            "count-words\n    Counts the words of a text file",
+            "--param file=<DataFile>\n",
+            "--param min_length=<Option<u32>>  (may be left out)\n",
+            "--param stamped=<bool>\n",
+        ],
+    );
+    let flows = place.json("flows");
+    assert_eq!(flows[0]["name"], "count-words");
+    assert_eq!(flows[0]["parameters"][0]["type"], "DataFile");
+    assert_eq!(
+        flows[1]["schema"]["required"],
+        serde_json::json!(["n", "stamped"])
+    );
+    assert!(!place.path(".orch").exists(), "nothing was run");
+}
+
+#[test]
+fn wrong_usage_exits_with_2_and_names_what_is_wrong() {
+    let place = Place::new();
+    let run = "run count-words --param file=book.txt --param to=out";
+    for (line, expected) in [
+        (
+            "run count-word",
+            &["no flow `count-word`", "`count-words`, `sample`, `seal`"][..],
+        ),
+        (
+            "run sample --param n=1 --param stamped=false --param m=2",
+            &["no parameter `m`", "`n`, `stamped`"],
+        ),
+        (
+            "run sample --param n=1.5 --param stamped=true",
+            &["parameter `n` of type `u32`", "1.5"],
+        ),
+        (
+            "run sample --param n=one --param stamped=true",
+            &["parameter `n` of type `u32`", "\"one\""],
+        ),
+        (
+            "run sample --param n=-1 --param stamped=true",
+            &["parameter `n` of type `u32`", "-1"],
+        ),
+        (
+            "run sample --param stamped=true",
+            &["parameter `n` of type `u32` is missing"],
+        ),
+        (
+            "run sample --param n=1 --param n=2 --param stamped=true",
+            &["parameter `n` is given twice"],
+        ),
+        ("run sample --param n", &["expected NAME=VALUE"]),
+        ("runs --state done", &["expected one of:", "completed"]),
+        ("walk", &["unrecognized subcommand 'walk'"]),
+    ] {
+        place.fails(line, 2, expected);
+    }
+    place.fails(
+        &format!("{run} --param min_length=few"),
+        2,
+        &["`min_length`", "Option<u32>"],
+    );
+    assert!(
+        !place.path(".orch").exists(),
+        "no store was made for a run that never was"
+    );
+    let json = place.run("run nothing --json");
+    assert_eq!(json.code, Some(2));
+    let error: Value = serde_json::from_str(&json.out).unwrap();
+    check_contains(
+        error["error"]["message"].as_str().unwrap(),
+        &["no flow `nothing`"],
+    );
+}
+
+#[test]
+fn a_value_is_json_where_the_type_takes_that_and_text_elsewhere() {
+    let place = Place::new();
+    // A path may look like a number, and so may a text.
+    fs::create_dir(place.path("7")).unwrap();
+    fs::write(place.path("1"), "one two two").unwrap();
+    let done = place.json("run count-words -q --param file=1 --param to=7 --param min_length=3");
+    assert_eq!(done["result"], serde_json::json!({ "one": 1, "two": 2 }));
+    assert!(place.path("7/counts.txt").exists());
+}
+
+#[test]
+fn what_is_not_there_exits_with_1() {
+    let place = Place::new();
+    for line in [
+        "runs",
+        "show x",
+        "explain x y",
+        "resume x",
+        "diff x y",
+        "cache ls",
+    ] {
+        place.fails(
+            line,
+            1,
+            &["there is no store in `.orch`", "help: `--store DIR`"],
+        );
+    }
+    assert!(!place.path(".orch").exists());
+    place.counts("--name one");
+    place.counts("--name once");
+    place.fails(
+        "show two",
+        1,
+        &["there is no flow run `two`", "help: `runs` lists"],
+    );
+    place.fails(
+        "show on",
+        1,
+        &["`on` could be any of 2", "`one` (", "`once` ("],
+    );
+    place.succeeds("show one", &["count-words"]);
+    let unknown = "flow run `one` has no task run `nothing`";
+    place.fails(
+        "explain one nothing",
+        1,
+        &[unknown, "`count`, `publish`, `read`"],
+    );
+    place.fails(
+        "rerun one --from nothing",
+        2,
+        &["no runs of task `nothing`", "`read`"],
+    );
+    place.fails("cache rm 0123", 1, &["no cached result has a key"]);
+}
+
+#[test]
+fn a_failed_run_is_gone_on_with() {
+    let place = Place::new();
+    let run = "run count-words --param file=book.txt --param to=out --key monday --store kept";
+    let failed = place.run(run);
+    assert_eq!(failed.code, Some(1), "{failed:#?}");
+    check_contains(
+        &failed.out,
+        &["✗ failed `publish`", "No such file", "goes on with it"],
+    );
+    check_contains(&failed.err, &["● running  publish", "✗ failed  publish"]);
+    place.succeeds(
+        "show monday --store kept",
+        &["key      monday", "✗ failed     publish"],
+    );
+    let why = "`publish` is failed after 1 attempt";
+    place.succeeds(
+        "explain monday publish --store kept",
+        &[why, "its task is not cached"],
+    );
+
+    fs::create_dir(place.path("out")).unwrap();
+    let resumed = place.json("resume monday --store kept");
+    let expected = [
+        ("read", "reused"),
+        ("count", "reused"),
+        ("publish", "completed"),
+    ];
+    assert_eq!(states(&resumed), pairs(&expected));
+    assert_eq!(resumed["state"], "completed");
+    assert_eq!(resumed["result"]["dog"], 2);
+    let again = place.json(run);
+    assert_eq!(again["had_ended_before"], true);
+    assert_eq!(
+        (&again["id"], &again["result"]),
+        (&resumed["id"], &resumed["result"])
+    );
+    fs::write(place.path("other.txt"), "other words").unwrap();
+    place.fails(
+        "run count-words --param file=other.txt --param to=out --key monday --store kept",
+        1,
+        &["monday", "file"],
+    );
+}
+
+#[test]
+fn explain_names_the_changed_argument() {
+    let place = Place::new();
+    place.counts("--name first --param min_length=3");
+    place.counts("--name second --param min_length=4");
+    place.succeeds(
+        "explain second count",
+        &["since flow run `first`", "`min_length` changed: 3 -> 4"],
+    );
+    place.succeeds(
+        "explain second read",
+        &["the cache had its result, of flow run `first`"],
+    );
+    place.succeeds("show second", &["`read` is cached from flow run `first`"]);
+    let why = &place.json("explain second count")[0]["why"];
+    assert_eq!(why["cause"]["changes"][0]["part"], "min_length");
+    assert_eq!(why["cause"]["changes"][0]["kind"], "value");
+
+    fs::write(place.path("book.txt"), "Another book.").unwrap();
+    place.counts("--name third --param min_length=4");
+    place.succeeds(
+        "explain third read",
+        &["`file` changed: book.txt (content "],
+    );
+    place.succeeds(
+        "explain third count",
+        &["`text` changed: the result of `read` is another"],
+    );
+}
+
+#[test]
+fn rerun_fork_and_diff_tell_two_runs_apart() {
+    let place = Place::new();
+    place.counts("--name first --param min_length=3");
+    let rerun = place.json("rerun first --from count");
+    let expected = [
+        ("read", "reused"),
+        ("count", "completed"),
+        ("publish", "reused"),
+    ];
+    assert_eq!(states(&rerun), pairs(&expected));
+
+    let asked = place.fails(
+        "fork first --param min_length=4",
+        2,
+        &["nobody is there to be asked"],
+    );
+    check_contains(&asked.err, &["parameter `min_length`: 3 -> 4"]);
+    let fork = place.json("fork first --param min_length=4 --yes");
+    let expected = [
+        ("read", "reused"),
+        ("count", "completed"),
+        ("publish", "completed"),
+    ];
+    assert_eq!(states(&fork), pairs(&expected));
+    let fork = fork["name"].as_str().unwrap();
+    let diff = place.succeeds(
+        &format!("diff first {fork}"),
+        &[
+            "parameter `min_length`: 3 -> 4\n",
+            "~ `count`",
+            "another result",
+        ],
+    );
+    check_contains(&diff, &["with nothing to tell apart"]);
+    let diff = place.json(&format!("diff first {fork}"));
+    assert_eq!(diff["parameters"][0]["name"], "min_length");
+    assert_eq!(diff["code"], serde_json::json!([]));
+}
+
+#[test]
+fn a_replay_is_verified_or_names_the_first_that_differs() {
+    let place = Place::new();
+    for (name, stamped) in [("pure", false), ("clocked", true)] {
+        let line = format!("run sample -q --param n=3 --param stamped={stamped} --name {name}");
+        place.succeeds(&line, &["result: "]);
+    }
+    place.succeeds(
+        "replay pure --verify -q",
+        &["verified: 1 task run of flow run `pure`"],
+    );
+    let differs = place.run("replay clocked --verify -q");
+    assert_eq!(differs.code, Some(1), "{differs:#?}");
+    check_contains(
+        &differs.out,
+        &[
+            "differs: `stamp`: its result was ",
+            "1 task run came to the same",
+        ],
+    );
+    let json = place.run("replay clocked --verify -q --json");
+    assert_eq!(json.code, Some(1));
+    let json: Value = serde_json::from_str(&json.out).unwrap();
+    assert_eq!(json["first_difference"]["task_run"], "stamp");
+    assert_eq!(
+        place.json("runs").as_array().unwrap().len(),
+        2,
+        "a replay is not kept"
+    );
+}
+
+#[test]
+fn runs_are_filtered_and_pinned() {
+    let place = Place::new();
+    place.counts("--name words");
+    place.succeeds(
+        "run sample -q --param n=1 --param stamped=false --name numbers",
+        &[],
+    );
+    let names = |line: &str| -> Vec<String> {
+        let runs = place.json(line);
+        let runs = runs.as_array().unwrap().iter();
+        runs.map(|run| run["name"].as_str().unwrap().to_owned())
+            .collect()
+    };
+    assert_eq!(names("runs"), ["numbers", "words"]);
+    assert_eq!(names("runs --flow sample"), ["numbers"]);
+    assert_eq!(names("runs --state failed"), [""; 0]);
+    assert_eq!(names("runs --limit 1"), ["numbers"]);
+    place.succeeds("runs pin words", &["pinned flow run `words`"]);
+    assert_eq!(place.json("show words")["flow_run"]["is_pinned"], true);
+    place.succeeds("runs unpin words", &["unpinned flow run `words`"]);
+    assert_eq!(place.json("show words")["flow_run"]["is_pinned"], false);
+}
+
+#[test]
+fn the_cache_is_listed_pinned_and_forgotten() {
+    let place = Place::new();
+    place.counts("--name first");
+    place.succeeds("cache ls", &["read", "count", "2 results"]);
+    place.succeeds("cache ls --task read", &["1 result,"]);
+    let listed = place.json("cache ls --task count");
+    let key = listed[0]["key"].as_str().unwrap();
+    place.succeeds(&format!("cache pin {}", &key[..8]), &["pinned"]);
+    assert_eq!(place.json("cache ls --task count")[0]["is_pinned"], true);
+    place.fails(
+        &format!("cache rm {key}"),
+        1,
+        &["is pinned", "help: `cache unpin`"],
+    );
+    assert_eq!(
+        place.json("cache rm --task count")["forgotten"],
+        serde_json::json!([])
+    );
+    place.succeeds(&format!("cache unpin {key}"), &["unpinned"]);
+    assert_eq!(place.json(&format!("cache rm {key}"))["forgotten"][0], key);
+    place.succeeds("cache ls", &["1 result,"]);
+    let again = place.json("run count-words -q --param file=book.txt --param to=out");
+    let expected = [
+        ("read", "cached"),
+        ("count", "completed"),
+        ("publish", "completed"),
+    ];
+    assert_eq!(states(&again), pairs(&expected));
+    place.succeeds("cache rm --task read", &["forgot 1 result"]);
+    let refreshed = "run count-words -q --param file=book.txt --param to=out --refresh co*";
+    assert_eq!(
+        states(&place.json(refreshed)),
+        pairs(&[
+            ("read", "completed"),
+            ("count", "completed"),
+            ("publish", "completed"),
+        ])
+    );
+}
+
+#[test]
+fn a_secret_is_given_by_its_place_and_shown_nowhere() {
+    let place = Place::new();
+    let sealed =
+        place.json("run seal --param text=abc --param salt=env:SEALING_SALT --name sealed");
+    fs::write(place.path("salt"), "correct horse\n").unwrap();
+    let of_file = place.json("run seal --param text=abc --param salt=file:salt");
+    assert_eq!(sealed["result"], of_file["result"]);
+    for line in [
+        "show sealed",
+        "show sealed --json",
+        "runs --json",
+        "explain sealed checksum",
+    ] {
+        let shown = place.succeeds(line, &[]);
+        assert!(!shown.contains("correct horse"), "{shown}");
+    }
+    place.succeeds("show sealed", &["salt=\"env:SEALING_SALT\""]);
+    place.succeeds("replay sealed --verify -q", &["verified: "]);
+
+    let missing = "run seal --param text=abc --param salt=env:NO_SUCH_SALT";
+    place.fails(
+        missing,
+        2,
+        &["parameter `salt` of type `Secret`", "NO_SUCH_SALT"],
+    );
+    let plain = place.fails(
+        "run seal --param text=abc --param salt=hunter22",
+        2,
+        &["`salt`"],
+    );
+    assert!(!plain.err.contains("hunter22"), "{}", plain.err);
+}
+
+#[test]
+fn show_writes_a_report() {
+    let place = Place::new();
+    place.counts("--name first");
+    place.succeeds("show first --report pictures", &["graph.svg"]);
+    check_contains(
+        &fs::read_to_string(place.path("pictures/graph.svg")).unwrap(),
+        &["</svg>", "publish"],
+    );
+    let shown = place.json("show first");
+    assert_eq!(shown["report"]["format"], 1);
+    assert_eq!(states(&shown["report"]).len(), 3);
+}

@@ -1,0 +1,56 @@
+//! The code that a task consists of: its own function, and what that says it uses.
+
+use crate::value::Digest;
+
+/// Code with an identity: a function or a type with `#[orch_core::code]`, or a task.
+#[diagnostic::on_unimplemented(
+    message = "`{Self}` has no fingerprint",
+    label = "a change of this would not be seen",
+    note = "put `#[orch_core::code]` on it"
+)]
+pub trait Code {
+    /// Adds its fingerprint, and those of what it uses itself.
+    fn add_to(parts: &mut CodeParts);
+}
+
+/// Fingerprints of code by the path of each piece.
+#[derive(Debug, Default)]
+pub struct CodeParts(Vec<(&'static str, [u8; 32])>);
+
+impl CodeParts {
+    /// Adds a piece and what it uses, unless it is there already.
+    pub fn add(&mut self, name: &'static str, fingerprint: &[u8; 32], uses: fn(&mut Self)) {
+        if self.0.iter().any(|(known, _)| *known == name) {
+            return;
+        }
+        self.0.push((name, *fingerprint));
+        uses(self);
+    }
+
+    /// One fingerprint for all of it: that of the first piece if it is the only one.
+    pub(crate) fn fingerprint(&self) -> Digest {
+        match &self.0[..] {
+            [(_, own)] => Digest::from_bytes(*own),
+            parts => {
+                let mut hasher =
+                    blake3::Hasher::new_derive_key("orch code and what it uses, version 1");
+                for (_, fingerprint) in parts {
+                    hasher.update(fingerprint);
+                }
+                Digest::from_bytes(*hasher.finalize().as_bytes())
+            }
+        }
+    }
+}
+
+/// Adds a piece of code; one without an identity does not compile.
+pub fn add_code<C: Code>(parts: &mut CodeParts) {
+    C::add_to(parts);
+}
+
+/// The fingerprint of a piece of code and of all that it uses.
+pub(crate) fn fingerprint_of<C: Code>() -> Digest {
+    let mut parts = CodeParts::default();
+    C::add_to(&mut parts);
+    parts.fingerprint()
+}

@@ -1,0 +1,330 @@
+//! How two recorded flow runs differ.
+
+use std::collections::{BTreeMap, HashMap, HashSet};
+use std::fmt;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::RecordedRun;
+use crate::id::FlowRunId;
+use crate::report::{NodeKind, human};
+use crate::state::State;
+use crate::store::{CallId, TaskRow, TaskRunRow};
+use crate::value::Digest;
+
+/// How two recorded flow runs differ. [`Display`](fmt::Display) writes what differs, and counts what
+/// does not.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct RunDiff {
+    /// The one flow run and its name.
+    pub before: (FlowRunId, String),
+    /// The other flow run and its name.
+    pub after: (FlowRunId, String),
+    /// Parameters that differ.
+    pub parameters: Vec<ValueDiff>,
+    /// Functions whose code or version differs: the flow's or a task's.
+    pub code: Vec<CodeDiff>,
+    /// Every task run of either, in the order of the one before; what only the other has comes last.
+    pub task_runs: Vec<TaskRunDiff>,
+    /// Entries of the manifests that differ.
+    pub manifest: Vec<ValueDiff>,
+}
+
+/// A value that differs.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct ValueDiff {
+    /// Its name.
+    pub name: String,
+    /// What it is in the one; `None` where it is not there.
+    pub before: Option<Value>,
+    /// What it is in the other.
+    pub after: Option<Value>,
+}
+
+/// A function that differs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct CodeDiff {
+    /// The name of the flow or the task.
+    pub name: String,
+    /// Whether its tokens differ, or those of a function that it names.
+    pub code: bool,
+    /// The `version` options, where they differ.
+    pub version: Option<(Option<String>, Option<String>)>,
+}
+
+/// A task run in both flow runs, or in one of them.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct TaskRunDiff {
+    /// Its name.
+    pub name: String,
+    /// How it went in the one flow run.
+    pub before: Option<TaskRunSide>,
+    /// How it went in the other.
+    pub after: Option<TaskRunSide>,
+}
+
+/// A task run in one of two flow runs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TaskRunSide {
+    /// The call.
+    pub call: CallId,
+    /// Where it stands.
+    pub state: State,
+    /// How long it ran, if its body did.
+    pub duration: Option<Duration>,
+    /// The digest of its result, if that is recorded.
+    pub digest: Option<Digest>,
+}
+
+impl CodeDiff {
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_code(name: &str) -> Self {
+        Self {
+            name: name.to_owned(),
+            code: true,
+            version: None,
+        }
+    }
+
+    #[cfg(feature = "cli")]
+    pub(crate) fn of_version(name: &str, before: Option<String>, after: Option<String>) -> Self {
+        Self {
+            name: name.to_owned(),
+            code: false,
+            version: Some((before, after)),
+        }
+    }
+}
+
+impl TaskRunDiff {
+    /// Whether both have a recorded result and it is the same; `None` if one has none.
+    pub fn has_same_result(&self) -> Option<bool> {
+        let digest = |side: &Option<TaskRunSide>| side.as_ref().and_then(|side| side.digest);
+        Some(digest(&self.before)? == digest(&self.after)?)
+    }
+
+    /// Whether anything but times differs.
+    pub fn is_different(&self) -> bool {
+        match (&self.before, &self.after) {
+            (Some(before), Some(after)) => {
+                before.state.is_success() != after.state.is_success()
+                    || (before.state != after.state && !before.state.is_success())
+                    || self.has_same_result() == Some(false)
+            }
+            _ => true,
+        }
+    }
+}
+
+impl RecordedRun {
+    /// Compares with another flow run. Task runs belong together by their calls; those that make no
+    /// pair by their names, in the order of their submission.
+    pub fn diff(&self, other: &Self) -> RunDiff {
+        let id = |run: &Self| (run.row.id, run.row.name.clone());
+        RunDiff {
+            before: id(self),
+            after: id(other),
+            parameters: values(&self.parameters(), &other.parameters()),
+            code: self.code_diff(other),
+            task_runs: pairs(&self.task_runs, &other.task_runs)
+                .into_iter()
+                .map(|(before, after)| TaskRunDiff {
+                    name: before
+                        .or(after)
+                        .map(|row| row.shown_name().to_owned())
+                        .unwrap_or_default(),
+                    before: before.map(side),
+                    after: after.map(side),
+                })
+                .collect(),
+            manifest: values(&entries(&self.row.manifest), &entries(&other.row.manifest)),
+        }
+    }
+
+    /// The parameters by what identifies them and how they are shown.
+    fn parameters(&self) -> BTreeMap<String, (Option<Digest>, Value)> {
+        let parameters = self.row.parameters.iter().flatten();
+        parameters
+            .map(|parameter| {
+                let digest = Some(parameter.value.stored.digest);
+                (parameter.name.clone(), (digest, parameter.shown.clone()))
+            })
+            .collect()
+    }
+
+    fn code_diff(&self, other: &Self) -> Vec<CodeDiff> {
+        let mut differing = Vec::new();
+        if self.row.flow != other.row.flow || self.row.fingerprint != other.row.fingerprint {
+            differing.push(CodeDiff {
+                name: self.row.flow.clone(),
+                code: true,
+                version: None,
+            });
+        }
+        let tasks = |run: &Self| -> BTreeMap<String, TaskRow> {
+            let rows = run.task_runs.iter();
+            rows.map(|row| (row.task.id.clone(), (*row.task).clone()))
+                .collect()
+        };
+        let others = tasks(other);
+        for (id, before) in tasks(self) {
+            let Some(after) = others.get(&id) else {
+                continue;
+            };
+            let code = before.fingerprint != after.fingerprint;
+            let version = (before.version != after.version)
+                .then(|| (before.version.clone(), after.version.clone()));
+            if code || version.is_some() {
+                differing.push(CodeDiff {
+                    name: before.name,
+                    code,
+                    version,
+                });
+            }
+        }
+        differing
+    }
+}
+
+type Values = BTreeMap<String, (Option<Digest>, Value)>;
+
+fn entries(manifest: &Value) -> Values {
+    let entries = manifest.as_object().into_iter().flatten();
+    entries
+        .map(|(name, value)| (name.clone(), (None, value.clone())))
+        .collect()
+}
+
+fn values(before: &Values, after: &Values) -> Vec<ValueDiff> {
+    let names = before.keys().chain(after.keys());
+    let mut names: Vec<&String> = names.collect();
+    names.sort();
+    names.dedup();
+    let differing = names.into_iter().filter_map(|name| {
+        let (before, after) = (before.get(name), after.get(name));
+        let shown = |value: Option<&(_, Value)>| value.map(|(_, shown)| shown.clone());
+        (before != after).then(|| ValueDiff {
+            name: name.clone(),
+            before: shown(before),
+            after: shown(after),
+        })
+    });
+    differing.collect()
+}
+
+/// The task runs that belong together.
+fn pairs<'a>(
+    before: &'a [TaskRunRow],
+    after: &'a [TaskRunRow],
+) -> Vec<(Option<&'a TaskRunRow>, Option<&'a TaskRunRow>)> {
+    let by_call: HashMap<CallId, &TaskRunRow> = after.iter().map(|row| (row.call, row)).collect();
+    let calls: HashSet<CallId> = before.iter().map(|row| row.call).collect();
+    // What has no counterpart of its own call, by kind and name, the first last.
+    let mut by_name: HashMap<(NodeKind, &str), Vec<&TaskRunRow>> = HashMap::new();
+    for row in after.iter().rev() {
+        if !calls.contains(&row.call) {
+            let name = (row.kind, row.shown_name());
+            by_name.entry(name).or_default().push(row);
+        }
+    }
+    let mut pairs: Vec<(Option<&TaskRunRow>, Option<&TaskRunRow>)> = Vec::new();
+    for row in before {
+        let of_name = || by_name.get_mut(&(row.kind, row.shown_name()))?.pop();
+        let other = by_call.get(&row.call).copied().or_else(of_name);
+        pairs.push((Some(row), other));
+    }
+    let mut rest: Vec<&TaskRunRow> = by_name.into_values().flatten().collect();
+    rest.sort_by_key(|row| row.index);
+    pairs.extend(rest.into_iter().map(|row| (None, Some(row))));
+    pairs
+}
+
+fn side(row: &TaskRunRow) -> TaskRunSide {
+    let ran = row.started_at.zip(row.ended_at);
+    TaskRunSide {
+        call: row.call,
+        state: row.state,
+        duration: ran.map(|(started, ended)| {
+            Duration::from_nanos(u64::try_from(ended.0.saturating_sub(started.0)).unwrap_or(0))
+        }),
+        digest: row.result.as_ref().map(|value| value.stored.digest),
+    }
+}
+
+impl fmt::Display for RunDiff {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let name = |(_, name): &(FlowRunId, String)| human::clean(name);
+        writeln!(f, "- {}\n+ {}", name(&self.before), name(&self.after))?;
+        write_values(f, "parameter", &self.parameters)?;
+        for function in &self.code {
+            if function.code {
+                writeln!(f, "code of `{}` differs", human::clean(&function.name))?;
+            }
+            if let Some((before, after)) = &function.version {
+                let shown =
+                    |version: &Option<String>| version.clone().unwrap_or_else(|| "none".to_owned());
+                let name = human::clean(&function.name);
+                let (before, after) = (shown(before), shown(after));
+                writeln!(f, "version of `{name}`: {before} -> {after}")?;
+            }
+        }
+        let mut same = 0;
+        for run in &self.task_runs {
+            if !run.is_different() {
+                same += 1;
+                continue;
+            }
+            let name = human::clean(&run.name);
+            match (&run.before, &run.after) {
+                (Some(before), None) => writeln!(f, "- `{name}` {}", shown(before))?,
+                (None, Some(after)) => writeln!(f, "+ `{name}` {}", shown(after))?,
+                (Some(before), Some(after)) => {
+                    let result = match run.has_same_result() {
+                        Some(true) => "same result",
+                        Some(false) => "another result",
+                        None => "no result to compare",
+                    };
+                    writeln!(
+                        f,
+                        "~ `{name}` {} -> {}, {result}",
+                        shown(before),
+                        shown(after)
+                    )?;
+                }
+                (None, None) => {}
+            }
+        }
+        writeln!(
+            f,
+            "{} with nothing to tell apart",
+            human::counted(same, "task run")
+        )?;
+        write_values(f, "manifest", &self.manifest)
+    }
+}
+
+fn shown(side: &TaskRunSide) -> String {
+    match side.duration {
+        Some(duration) => format!("{} in {}", side.state, human::duration(duration)),
+        None => side.state.to_string(),
+    }
+}
+
+fn write_values(f: &mut fmt::Formatter<'_>, kind: &str, values: &[ValueDiff]) -> fmt::Result {
+    for value in values {
+        let shown = |value: &Option<Value>| match value {
+            Some(value) => human::short(&value.to_string(), 60),
+            None => "none".to_owned(),
+        };
+        let name = human::clean(&value.name);
+        let (before, after) = (shown(&value.before), shown(&value.after));
+        writeln!(f, "{kind} `{name}`: {before} -> {after}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,606 @@
+//! What a flow run leaves in a store, and what it finds there of its earlier executions.
+
+use std::any::TypeId;
+use std::collections::{HashMap, HashSet};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use crate::body::Body;
+use crate::definition::Definition;
+use crate::error::{Failure, FlowError, RecordedError, TaskErrorKind};
+use crate::id::FlowRunId;
+use crate::identity::{Identity, Source};
+use crate::node::Header;
+use crate::secret::scrub;
+use crate::state::State;
+use crate::store::{
+    AttemptRow, BlobStore, CacheRow, CallId, Change, ClaimRun, Durability, Fence, FlowRunFilter,
+    FlowRunRow, Hold, Journal, KeyRow, OnStoreFailure, Place, Position, ResultOrigin, RunClaim,
+    RunOrigin, RunStore, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow, Timestamp,
+};
+use crate::value::{Codec, EncodeError, Stored};
+
+/// Results up to this size are part of their row; larger ones are blobs.
+pub(crate) const INLINE_BYTES: usize = 16 * 1024;
+
+/// How often a process may be gone while a task run runs before the task run is blamed for it.
+pub(crate) const MAX_CRASHES: u32 = 3;
+
+/// The store of an engine.
+pub(crate) struct EngineStore {
+    pub(crate) runs: Arc<dyn RunStore>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) journal: Journal,
+    pub(crate) durability: Durability,
+    tasks: Mutex<HashMap<TaskKey, Arc<TaskRow>>>,
+}
+
+/// Finds a task: by its type, or what is not a user's task by its definition.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+enum TaskKey {
+    Task(TypeId),
+    Own(usize),
+}
+
+/// A value that was just stored.
+pub(crate) struct Kept {
+    pub(crate) value: StoredValue,
+    /// To be dropped once a row that points to the value is committed.
+    pub(crate) hold: Option<Hold>,
+}
+
+/// Keeps blobs from being collected.
+struct BlobHold(Arc<dyn BlobStore>);
+
+impl Drop for BlobHold {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// Why a result was not stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStored {
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl EngineStore {
+    pub(crate) fn new(
+        runs: Arc<dyn RunStore>,
+        blobs: Arc<dyn BlobStore>,
+        durability: Durability,
+        then: OnStoreFailure,
+    ) -> Self {
+        let journal = Journal::new(Arc::clone(&runs), durability, then);
+        Self {
+            runs,
+            blobs,
+            journal,
+            durability,
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// Begins a flow run, or finds the one there is. Waits for what was handed to the journal
+    /// before.
+    pub(crate) fn claim_run(&self, claim: ClaimRun) -> Result<RunClaim, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.claim_run(claim).await })
+    }
+
+    /// Returns a recorded flow run.
+    pub(crate) fn flow_run(&self, run: FlowRunId) -> Result<Option<FlowRunRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.flow_run(run).await })
+    }
+
+    /// Returns recorded flow runs.
+    pub(crate) fn flow_runs(&self, filter: FlowRunFilter) -> Result<Vec<FlowRunRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.flow_runs(filter).await })
+    }
+
+    /// Returns the recorded task runs of a flow run.
+    pub(crate) fn task_runs(&self, run: FlowRunId) -> Result<Vec<TaskRunRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.task_runs(run).await })
+    }
+
+    /// Returns all that is recorded of a flow run that is gone on with.
+    pub(crate) fn past(&self, row: &FlowRunRow) -> Result<Past, StoreError> {
+        let run = row.id;
+        let called_by = FlowRunFilter {
+            caller: Some(run),
+            ..FlowRunFilter::default()
+        };
+        let origin = row.origin.as_ref().map(|origin| match origin {
+            RunOrigin::Rerun { of, .. } | RunOrigin::Fork { of } => *of,
+        });
+        self.journal.call(move |runs| async move {
+            Ok(Past {
+                task_runs: runs.task_runs(run).await?,
+                steps: runs.steps(run).await?,
+                subflows: runs.flow_runs(called_by).await?,
+                of_origin: match origin {
+                    Some(origin) => runs.task_runs(origin).await?,
+                    None => Vec::new(),
+                },
+            })
+        })
+    }
+
+    /// Returns the attempts of a flow run's task runs that failed.
+    pub(crate) fn attempts(&self, run: FlowRunId) -> Result<Vec<AttemptRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.attempts(run).await })
+    }
+
+    /// Returns the latest cache entries of a task.
+    pub(crate) fn cached_by_task(
+        &self,
+        task_id: &str,
+        limit: usize,
+    ) -> Result<Vec<CacheRow>, StoreError> {
+        let task_id = task_id.to_owned();
+        self.journal
+            .call(move |runs| async move { runs.cached_by_task(&task_id, limit).await })
+    }
+
+    /// Returns what is recorded of a task.
+    pub(crate) fn task_row<B: Body>(&self, definition: &'static Definition) -> Arc<TaskRow> {
+        let key = match B::task() {
+            Some(task) => TaskKey::Task(task),
+            None => TaskKey::Own(std::ptr::from_ref(definition) as usize),
+        };
+        let mut tasks = lock(&self.tasks);
+        let row = tasks.entry(key).or_insert_with(|| {
+            Arc::new(TaskRow {
+                id: B::task_id(definition),
+                name: definition.name.to_owned(),
+                fingerprint: B::code(definition),
+                version: definition.version.map(str::to_owned),
+                source: format!("{}:{}", definition.file, definition.line),
+            })
+        });
+        Arc::clone(row)
+    }
+
+    /// Writes a value, large ones to the blobs.
+    pub(crate) fn put<T>(&self, codec: Codec<T>, value: &T) -> Result<Kept, NotStored> {
+        if codec.size_hint(value) > INLINE_BYTES {
+            return self.put_blob(|writer| codec.encode_into(value, writer));
+        }
+        let encoded = codec.encode(value)?;
+        if encoded.bytes.len() > INLINE_BYTES {
+            return self.put_blob(|writer| {
+                std::io::Write::write_all(writer, &encoded.bytes)?;
+                Ok(encoded.stored)
+            });
+        }
+        Ok(Kept {
+            value: StoredValue {
+                stored: encoded.stored,
+                place: Place::Inline(encoded.bytes.into()),
+            },
+            hold: None,
+        })
+    }
+
+    /// Keeps blobs from being collected until a row that points to one is committed. `None`, with a
+    /// warning, if that cannot be had.
+    fn hold_blobs(&self) -> Option<Hold> {
+        match self.blobs.hold() {
+            Ok(()) => Some(Box::new(BlobHold(Arc::clone(&self.blobs)))),
+            Err(error) => {
+                tracing::warn!(target: "orch", "{error}; a stored result may be collected");
+                None
+            }
+        }
+    }
+
+    fn put_blob(
+        &self,
+        write: impl FnOnce(&mut dyn std::io::Write) -> Result<Stored, EncodeError>,
+    ) -> Result<Kept, NotStored> {
+        // From before the file is there until a row that points to it is committed.
+        self.blobs.hold()?;
+        let hold = BlobHold(Arc::clone(&self.blobs));
+        let mut writer = self.blobs.writer()?;
+        let stored = write(&mut writer)?;
+        writer.finish(stored.digest, self.durability)?;
+        Ok(Kept {
+            value: StoredValue {
+                stored,
+                place: Place::Blob,
+            },
+            hold: Some(Box::new(hold)),
+        })
+    }
+
+    /// Reads a value; `None` if it is not there or not what it was.
+    pub(crate) fn get<T>(&self, codec: Codec<T>, value: &StoredValue) -> Option<T> {
+        get(&*self.blobs, codec, value)
+    }
+}
+
+/// Reads a value; `None`, with a warning, if it is not there or not what it was.
+pub(crate) fn get<T>(blobs: &dyn BlobStore, codec: Codec<T>, value: &StoredValue) -> Option<T> {
+    let digest = value.stored.digest;
+    let decoded = match &value.place {
+        Place::Inline(bytes) => codec.decode(&value.stored, bytes),
+        Place::Blob => match blobs.open(&digest) {
+            Ok(Some(mut bytes)) => codec.decode_from(&value.stored, &mut bytes),
+            Ok(None) => {
+                tracing::warn!(target: "orch", %digest, "a stored result is gone; it counts as a miss");
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(target: "orch", %digest, "{error}; the result counts as a miss");
+                return None;
+            }
+        },
+    };
+    match decoded {
+        Ok(value) => Some(value),
+        Err(error) => {
+            tracing::warn!(target: "orch", %digest, "{error}; the stored result counts as a miss");
+            None
+        }
+    }
+}
+
+/// The failure of a task run whose store failed.
+pub(crate) fn failure(error: &StoreError) -> Failure {
+    Failure::last(TaskErrorKind::Store {
+        message: error.to_string(),
+    })
+}
+
+/// What an earlier execution recorded of a call.
+pub(crate) struct Earlier {
+    pub(crate) row: TaskRunRow,
+    /// The flow run that this one was made from, if the row is one of that.
+    pub(crate) of: Option<FlowRunId>,
+}
+
+impl Earlier {
+    /// Of all that is recorded of a flow run and of the one that it was made from, what counts.
+    pub(crate) fn all(
+        own: Vec<TaskRunRow>,
+        origin: Option<&RunOrigin>,
+        of_origin: Vec<TaskRunRow>,
+    ) -> HashMap<CallId, Self> {
+        let of = origin.map(|origin| match origin {
+            RunOrigin::Rerun { of, .. } | RunOrigin::Fork { of } => *of,
+        });
+        let theirs = of_origin.into_iter().map(|row| Self { row, of });
+        let own = own.into_iter().map(|row| Self { row, of: None });
+        let all = theirs.chain(own);
+        all.map(|earlier| (earlier.row.call, earlier)).collect()
+    }
+}
+
+/// Records one flow run, and hands back what was recorded of it before.
+pub(crate) struct Recorder {
+    pub(crate) store: Arc<EngineStore>,
+    fence: Fence,
+    /// What earlier executions recorded and this one has not called yet.
+    earlier: Mutex<HashMap<CallId, Earlier>>,
+    /// The moment from which the flow run's clock counts.
+    started_at: Timestamp,
+    executions: AtomicU64,
+    /// The flow runs that calls of this one's earlier executions started, the last of each.
+    subflows: Mutex<HashMap<CallId, FlowRunRow>>,
+    /// The calls in which another call was under way when the process was gone.
+    waiting: HashSet<CallId>,
+    /// Whether the flow run had come to an end before.
+    had_ended: bool,
+    /// The flow run as it was recorded last.
+    row: Mutex<FlowRunRow>,
+}
+
+/// What earlier executions of a flow run recorded.
+#[derive(Default)]
+pub(crate) struct Past {
+    pub(crate) task_runs: Vec<TaskRunRow>,
+    pub(crate) steps: Vec<StepRow>,
+    pub(crate) subflows: Vec<FlowRunRow>,
+    /// The task runs of the flow run that this one was made from.
+    pub(crate) of_origin: Vec<TaskRunRow>,
+}
+
+impl Recorder {
+    pub(crate) fn new(
+        store: Arc<EngineStore>,
+        fence: Fence,
+        row: FlowRunRow,
+        past: Past,
+        started_at: Timestamp,
+    ) -> Self {
+        let Past {
+            task_runs,
+            subflows,
+            of_origin,
+            ..
+        } = past;
+        let waiting = task_runs.iter().filter(|row| was_under_way(row));
+        let waiting = waiting.map(|row| row.scope).collect();
+        let earlier = Earlier::all(task_runs, row.origin.as_ref(), of_origin);
+        let executions = earlier.values().map(|earlier| earlier.row.execution);
+        let last = executions.max().unwrap_or(0);
+        // The newest first: where there are several of one call, that one stays.
+        let subflows = subflows.into_iter().rev();
+        Self {
+            store,
+            fence,
+            executions: AtomicU64::new(last + 1),
+            waiting,
+            subflows: Mutex::new(
+                subflows
+                    .filter_map(|row| row.caller.map(|(_, call)| (call, row)))
+                    .collect(),
+            ),
+            earlier: Mutex::new(earlier),
+            started_at,
+            had_ended: row.state.is_final(),
+            row: Mutex::new(row),
+        }
+    }
+
+    /// Records how the flow run ended and waits until that is on disk.
+    ///
+    /// # Errors
+    /// The store failed and the engine is to fail with it.
+    pub(crate) async fn end_flow_run(
+        &self,
+        ended_at: Timestamp,
+        state: State,
+        error: Option<RecordedError>,
+        result: Option<Kept>,
+    ) -> Result<(), StoreError> {
+        let orphans = self.orphans();
+        // What a run that did not complete has not called, the next execution may.
+        if state == State::Completed && !orphans.is_empty() {
+            self.push(Change::Orphaned {
+                run: self.fence.run,
+                calls: orphans,
+            });
+        }
+        let position = self.push_end(ended_at, state, error, result);
+        let journal = &self.store.journal;
+        journal.sync(self.fence, position).await
+    }
+
+    /// The same for a flow run that goes down with its runtime: nobody can wait for the disk.
+    pub(crate) fn abandon(&self, ended_at: Timestamp, error: &FlowError) {
+        let state = State::Running
+            .after(error.change())
+            .unwrap_or(State::Crashed);
+        self.push_end(ended_at, state, Some(RecordedError::of_flow(error)), None);
+    }
+
+    fn push_end(
+        &self,
+        ended_at: Timestamp,
+        state: State,
+        error: Option<RecordedError>,
+        result: Option<Kept>,
+    ) -> Position {
+        let (result, hold) = match result {
+            Some(Kept { value, hold }) => (Some(value), hold),
+            None => (None, None),
+        };
+        let row = {
+            let mut row = lock(&self.row);
+            row.state = state;
+            row.ended_at = Some(ended_at);
+            row.error = error;
+            row.result = result;
+            row.clone()
+        };
+        self.push_holding(Change::FlowRun(Box::new(row)), hold)
+    }
+
+    /// Returns the flow run as it was recorded last.
+    pub(crate) fn row(&self) -> FlowRunRow {
+        lock(&self.row).clone()
+    }
+
+    /// Whether a task was named as one that runs again although there is a record.
+    pub(crate) fn must_run_again(&self, task: &str) -> bool {
+        match &lock(&self.row).origin {
+            Some(RunOrigin::Rerun { from, .. }) => from.iter().any(|name| name == task),
+            _ => false,
+        }
+    }
+
+    pub(crate) fn fence(&self) -> Fence {
+        self.fence
+    }
+
+    /// Whether another engine has taken the flow run over: it is no longer ours to do anything for.
+    pub(crate) fn is_lost(&self) -> bool {
+        self.store.journal.has_lost(self.fence)
+    }
+
+    /// Numbers the executions of this flow run's task runs.
+    pub(crate) fn next_execution(&self) -> u64 {
+        self.executions.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// Returns what an earlier execution recorded of a call. Only its first caller gets it.
+    pub(crate) fn earlier(&self, call: CallId) -> Option<Earlier> {
+        lock(&self.earlier).remove(&call)
+    }
+
+    /// Whether an earlier execution recorded a result of a call that this one has not asked for: one
+    /// that is stopped before it gets there leaves the result to the next.
+    pub(crate) fn has_result(&self, identity: &Identity) -> bool {
+        let earlier = lock(&self.earlier);
+        let row = identity.call.and_then(|call| earlier.get(&call));
+        row.is_some_and(|earlier| earlier.of.is_none() && earlier.row.state.is_success())
+    }
+
+    /// Returns the flow run that an earlier execution of a call started. Only its first caller gets
+    /// it.
+    pub(crate) fn subflow(&self, call: CallId) -> Option<FlowRunRow> {
+        lock(&self.subflows).remove(&call)
+    }
+
+    /// Whether the flow run had come to an end before it was gone on with.
+    pub(crate) fn had_ended(&self) -> bool {
+        self.had_ended
+    }
+
+    /// Whether a recorded task run may be why its process is gone: it was under way, and not only
+    /// waiting for what it had called.
+    pub(crate) fn has_crashed(&self, row: &TaskRunRow) -> bool {
+        was_under_way(row) && !self.waiting.contains(&row.call)
+    }
+
+    /// Returns the calls of earlier executions that were not made again.
+    pub(crate) fn orphans(&self) -> Vec<CallId> {
+        let earlier = lock(&self.earlier);
+        let mut orphans: Vec<CallId> = earlier
+            .values()
+            .filter(|earlier| earlier.of.is_none() && earlier.row.state.is_success())
+            .map(|earlier| earlier.row.call)
+            .collect();
+        orphans.sort();
+        orphans
+    }
+
+    /// A moment of the flow run's clock, in nanoseconds.
+    pub(crate) fn timestamp(&self, at: u64) -> Timestamp {
+        Timestamp(self.started_at.0.saturating_add_unsigned(at))
+    }
+
+    /// Hands a change to the journal.
+    pub(crate) fn push(&self, change: Change) -> Position {
+        self.push_holding(change, None)
+    }
+
+    /// The same for a change that points to a blob.
+    pub(crate) fn push_holding(&self, change: Change, hold: Option<Hold>) -> Position {
+        self.store.journal.push(Some(self.fence), change, hold)
+    }
+
+    /// Waits until everything that was recorded so far is on disk.
+    pub(crate) async fn sync(&self) -> Result<(), Failure> {
+        let position = self.store.journal.last();
+        let committed = self.store.journal.sync(self.fence, position).await;
+        committed.map_err(|error| failure(&error))
+    }
+
+    /// Records where a task run stands.
+    pub(crate) fn push_task_run(
+        &self,
+        header: &Header,
+        identity: &Identity,
+        state: State,
+        ended: Option<u64>,
+        hold: Option<Hold>,
+    ) -> Option<Position> {
+        let call = identity.call?;
+        let row = TaskRunRow {
+            call,
+            scope: header
+                .scope
+                .as_ref()
+                .map_or(CallId::ROOT, |scope| scope.calls.scope()),
+            index: header.index,
+            task: Arc::clone(identity.task.get()?),
+            kind: header.kind,
+            name: (header.name() != header.definition.name)
+                .then(|| scrub(header.name().to_owned())),
+            state,
+            attempts: header.attempts(),
+            crashes: identity.crashes.load(Ordering::Relaxed),
+            ready_at: Some(self.timestamp(header.ready_at())),
+            started_at: header.started_at().map(|at| self.timestamp(at)),
+            ended_at: ended.map(|at| self.timestamp(at)),
+            error: header.error().map(RecordedError::of_task),
+            result: identity.stored.get().cloned(),
+            origin: match identity.source.get() {
+                Some(Source::Cache(origin) | Source::Record(origin)) => *origin,
+                None => ResultOrigin::Executed,
+            },
+            key: identity.key.get().map(|key| match identity.source.get() {
+                // The entry that it came from has the parts.
+                Some(Source::Cache(_)) => KeyRow {
+                    digest: key.digest,
+                    parts: Vec::new(),
+                },
+                _ => key.clone(),
+            }),
+            upstream: identity.upstream.clone(),
+            is_complete: identity.is_complete && !identity.is_tainted(),
+            inputs: identity.inputs.get().copied().unwrap_or_default(),
+            execution: identity.execution(),
+            is_orphaned: false,
+        };
+        let change = Change::TaskRun {
+            run: self.fence.run,
+            row: Box::new(row),
+        };
+        Some(self.push_holding(change, hold))
+    }
+
+    /// Records a task run that was handed back from another flow run.
+    pub(crate) fn push_reused(&self, header: &Header, of: FlowRunId, row: TaskRunRow) {
+        let is_blob = |value: &StoredValue| value.place == Place::Blob;
+        let hold = match row.result.as_ref().filter(|value| is_blob(value)) {
+            None => None,
+            Some(_) => self.store.hold_blobs(),
+        };
+        let row = TaskRunRow {
+            index: header.index,
+            state: State::Reused,
+            origin: ResultOrigin::Cached {
+                run: of,
+                call: row.call,
+            },
+            attempts: 0,
+            crashes: 0,
+            ..row
+        };
+        let change = Change::TaskRun {
+            run: self.fence.run,
+            row: Box::new(row),
+        };
+        self.push_holding(change, hold);
+    }
+
+    /// Records an attempt that failed.
+    pub(crate) fn push_attempt(
+        &self,
+        call: CallId,
+        attempt: u32,
+        started: u64,
+        ended: u64,
+        error: RecordedError,
+    ) {
+        self.push(Change::Attempt {
+            run: self.fence.run,
+            row: Box::new(AttemptRow {
+                call,
+                attempt,
+                started_at: self.timestamp(started),
+                ended_at: self.timestamp(ended),
+                error: Some(error),
+            }),
+        });
+    }
+}
+
+fn was_under_way(row: &TaskRunRow) -> bool {
+    !row.state.is_final() && row.started_at.is_some()
+}
+
+fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // Plain tables, and no code of the user's runs under these locks.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

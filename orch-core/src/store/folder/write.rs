@@ -1,0 +1,501 @@
+//! Writing rows: in groups, each within one transaction, each run's changes behind its fence.
+
+use std::collections::HashMap;
+use std::path::Path;
+use std::sync::Arc;
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+
+use super::super::{
+    AttemptRow, CacheRow, CallId, Change, Durability, Fence, FlowRunRow, OwnerId, ParameterRow,
+    ResultOrigin, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow,
+};
+use super::values::{inline_of, parts_of, to_json};
+use super::{ReadError, Writer};
+use crate::id::FlowRunId;
+use crate::report::EdgeKind;
+use crate::value::Digest;
+
+/// The numbers of tasks that this process has written.
+#[derive(Default)]
+pub(super) struct TaskIds(HashMap<TaskRow, i64>);
+
+/// A run that a batch writes to.
+struct Run {
+    id: FlowRunId,
+    n: i64,
+    seq: i64,
+}
+
+impl Writer {
+    /// Commits a batch, whole or not at all.
+    pub(super) fn commit(
+        &mut self,
+        path: &Path,
+        batch: &[Change],
+        fences: &[Fence],
+        durability: Durability,
+    ) -> Result<(), StoreError> {
+        let failed = |error: ReadError| error.of_store(path, "writing changes");
+        self.set_durability(durability).map_err(failed)?;
+        if batch.is_empty() && durability == Durability::Relaxed {
+            return Ok(());
+        }
+        self.disk.operation().map_err(|source| StoreError::Io {
+            path: path.join(super::DATABASE),
+            action: "written",
+            source,
+        })?;
+        self.begin().map_err(failed)?;
+        match self.write(batch, fences, durability) {
+            Ok(Ok(())) => {
+                let committed = self
+                    .disk
+                    .operation()
+                    .map_err(|source| StoreError::Io {
+                        path: path.join(super::DATABASE),
+                        action: "committed",
+                        source,
+                    })
+                    .and_then(|()| self.end("COMMIT").map_err(failed));
+                if committed.is_err() {
+                    self.roll_back();
+                }
+                committed
+            }
+            Ok(Err(lost)) => {
+                self.roll_back();
+                Err(StoreError::OwnershipLost {
+                    run: lost.run,
+                    epoch: lost.epoch,
+                })
+            }
+            Err(error) => {
+                self.roll_back();
+                Err(failed(error))
+            }
+        }
+    }
+
+    pub(super) fn begin(&self) -> Result<(), ReadError> {
+        self.end("BEGIN IMMEDIATE")
+    }
+
+    /// Ends a transaction.
+    pub(super) fn end(&self, how: &str) -> Result<(), ReadError> {
+        self.connection.prepare_cached(how)?.execute([])?;
+        Ok(())
+    }
+
+    pub(super) fn roll_back(&mut self) {
+        // Numbers given within it are gone with it.
+        self.tasks.0.clear();
+        // After some errors SQLite has rolled back by itself.
+        drop(self.end("ROLLBACK"));
+    }
+
+    pub(super) fn set_durability(&mut self, durability: Durability) -> Result<(), ReadError> {
+        if self.durability != Some(durability) {
+            let mode = match durability {
+                Durability::Relaxed => "NORMAL",
+                Durability::Strict => "FULL",
+            };
+            self.connection.pragma_update(None, "synchronous", mode)?;
+            self.durability = Some(durability);
+        }
+        Ok(())
+    }
+
+    fn write(
+        &mut self,
+        batch: &[Change],
+        fences: &[Fence],
+        durability: Durability,
+    ) -> Result<Result<(), Fence>, ReadError> {
+        let mut runs = Vec::with_capacity(fences.len());
+        for fence in fences {
+            match self.fenced(fence)? {
+                Some(run) => runs.push(run),
+                None => return Ok(Err(*fence)),
+            }
+        }
+        if durability == Durability::Strict && batch.is_empty() {
+            touch(&self.connection)?;
+        }
+        for change in batch {
+            self.apply(change, &mut runs)?;
+        }
+        for run in runs {
+            let sql = "UPDATE flow_runs SET seq = ?2 WHERE n = ?1";
+            self.connection
+                .prepare_cached(sql)?
+                .execute(params![run.n, run.seq])?;
+        }
+        Ok(Ok(()))
+    }
+
+    /// The run, if this engine still owns it.
+    fn fenced(&self, fence: &Fence) -> Result<Option<Run>, ReadError> {
+        let sql = "SELECT n, seq FROM flow_runs WHERE id = ?1 AND owner = ?2 AND epoch = ?3";
+        let epoch = fence.epoch as i64;
+        let run = self
+            .connection
+            .prepare_cached(sql)?
+            .query_row(params![fence.run, fence.owner, epoch], |row| {
+                Ok(Run {
+                    id: fence.run,
+                    n: row.get(0)?,
+                    seq: row.get(1)?,
+                })
+            })
+            .optional()?;
+        Ok(run)
+    }
+
+    fn apply(&mut self, change: &Change, runs: &mut [Run]) -> Result<(), ReadError> {
+        let mut run_of = |id: &FlowRunId| {
+            let run = runs.iter_mut().find(|run| run.id == *id)?;
+            run.seq += 1;
+            Some((run.n, run.seq))
+        };
+        match change {
+            Change::Nothing => {}
+            Change::FlowRun(row) => {
+                if let Some((n, _)) = run_of(&row.id) {
+                    update_flow_run(&self.connection, n, row)?;
+                }
+            }
+            Change::TaskRun { run, row } => {
+                if let Some((n, seq)) = run_of(run) {
+                    let task = self.task(&row.task)?;
+                    put_task_run(&self.connection, n, seq, task, row)?;
+                }
+            }
+            Change::Attempt { run, row } => {
+                if let Some((n, _)) = run_of(run) {
+                    put_attempt(&self.connection, n, row)?;
+                }
+            }
+            Change::Orphaned { run, calls } => {
+                if let Some((n, seq)) = run_of(run) {
+                    let sql = "UPDATE task_runs SET is_orphaned = 1, seq = ?3
+                        WHERE run = ?1 AND call = ?2";
+                    for call in calls {
+                        self.connection
+                            .prepare_cached(sql)?
+                            .execute(params![n, call, seq])?;
+                    }
+                }
+            }
+            Change::Step { run, row } => {
+                if let Some((n, _)) = run_of(run) {
+                    put_step(&self.connection, n, row)?;
+                }
+            }
+            Change::Cache(row) => put_cache(&self.connection, row)?,
+            Change::CacheUsed { key, at } => {
+                let sql = "UPDATE cache SET used_at = ?2 WHERE key = ?1";
+                self.connection
+                    .prepare_cached(sql)?
+                    .execute(params![key, at])?;
+            }
+            Change::CacheDropped { key } => {
+                let sql = "DELETE FROM cache WHERE key = ?1 AND is_pinned = 0";
+                self.connection.prepare_cached(sql)?.execute([key])?;
+            }
+        }
+        Ok(())
+    }
+
+    /// The number of a task; it gets one the first time.
+    fn task(&mut self, task: &Arc<TaskRow>) -> Result<i64, ReadError> {
+        if let Some(id) = self.tasks.0.get(task) {
+            return Ok(*id);
+        }
+        let version = task.version.as_deref().unwrap_or("");
+        let values = params![task.id, task.name, task.fingerprint, version, task.source];
+        let insert = "INSERT OR IGNORE INTO tasks (task, name, fingerprint, version, source)
+            VALUES (?1, ?2, ?3, ?4, ?5)";
+        self.connection.prepare_cached(insert)?.execute(values)?;
+        let find = "SELECT id FROM tasks WHERE task = ?1 AND name = ?2 AND fingerprint = ?3
+            AND version = ?4 AND source = ?5";
+        let id = self
+            .connection
+            .prepare_cached(find)?
+            .query_row(values, |row| row.get(0))?;
+        self.tasks.0.insert((**task).clone(), id);
+        Ok(id)
+    }
+}
+
+/// Gives a commit something to write: SQLite brings what was committed before to the disk only with
+/// a further commit that is not empty.
+fn touch(connection: &Connection) -> Result<(), ReadError> {
+    let sql = "INSERT OR REPLACE INTO inflight (key, owner, epoch) VALUES (x'00', NULL, 0)";
+    connection.prepare_cached(sql)?.execute([])?;
+    Ok(())
+}
+
+/// Inserts a new flow run.
+pub(super) fn insert_flow_run(
+    connection: &Connection,
+    row: &FlowRunRow,
+    owner: OwnerId,
+) -> Result<(), ReadError> {
+    let sql = "INSERT INTO flow_runs (id, flow, name, key, state, started_at, seed, tags,
+            parameters, manifest, fingerprint, caller, caller_call, origin, resumptions,
+            is_rolling_back, is_pinned, owner, epoch, seq)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, 0, 0, ?15, ?16, 1, 0)";
+    let (caller, caller_call) = row.caller.unzip();
+    connection.prepare_cached(sql)?.execute(params![
+        row.id,
+        row.flow,
+        row.name,
+        row.key,
+        row.state,
+        row.started_at,
+        row.seed as i64,
+        to_json(&row.tags),
+        row.parameters.as_deref().map(arguments),
+        to_json(&row.manifest),
+        row.fingerprint,
+        caller,
+        caller_call,
+        row.origin.as_ref().map(to_json),
+        row.is_pinned,
+        owner,
+    ])?;
+    Ok(())
+}
+
+/// An argument of a flow, as JSON.
+#[derive(serde::Serialize, serde::Deserialize)]
+pub(super) struct Argument {
+    pub(super) name: String,
+    pub(super) shown: serde_json::Value,
+    pub(super) stored: crate::value::Stored,
+    /// In hexadecimal digits.
+    pub(super) bytes: String,
+}
+
+fn arguments(rows: &[ParameterRow]) -> String {
+    let arguments: Vec<Argument> = rows
+        .iter()
+        .map(|row| Argument {
+            name: row.name.clone(),
+            shown: row.shown.clone(),
+            stored: row.value.stored.clone(),
+            bytes: inline_of(&row.value)
+                .unwrap_or_default()
+                .iter()
+                .map(|byte| format!("{byte:02x}"))
+                .collect(),
+        })
+        .collect();
+    to_json(&arguments)
+}
+
+/// The columns of a value, for a statement that has no other parameters after them.
+macro_rules! value_columns {
+    ($value:expr) => {{
+        let value: Option<&StoredValue> = $value;
+        (
+            value.map(|value| value.stored.digest),
+            value.map(|value| value.stored.format),
+            value.map(|value| value.stored.shape),
+            value.map(|value| value.stored.len as i64),
+            value.map(|value| parts_of(&value.stored)),
+            value.and_then(inline_of),
+        )
+    }};
+}
+
+fn update_flow_run(connection: &Connection, n: i64, row: &FlowRunRow) -> Result<(), ReadError> {
+    let (digest, format, shape, len, parts, value) = value_columns!(row.result.as_ref());
+    let sql = "UPDATE flow_runs SET name = ?2, state = ?3, ended_at = ?4, error = ?5,
+            is_rolling_back = ?6, digest = ?7, format = ?8, shape = ?9, len = ?10, parts = ?11,
+            value = ?12, owner = CASE WHEN ?13 THEN NULL ELSE owner END
+        WHERE n = ?1";
+    connection.prepare_cached(sql)?.execute(params![
+        n,
+        row.name,
+        row.state,
+        row.ended_at,
+        row.error.as_ref().map(to_json),
+        row.is_rolling_back,
+        digest,
+        format,
+        shape,
+        len,
+        parts,
+        value,
+        row.state.is_final(),
+    ])?;
+    Ok(())
+}
+
+fn put_task_run(
+    connection: &Connection,
+    n: i64,
+    seq: i64,
+    task: i64,
+    row: &TaskRunRow,
+) -> Result<(), ReadError> {
+    let (digest, format, shape, len, parts, value) = value_columns!(row.result.as_ref());
+    let (from_run, from_call) = match row.origin {
+        ResultOrigin::Executed => (None, None),
+        ResultOrigin::Cached { run, call } => (Some(run), Some(call)),
+    };
+    let sql = "INSERT OR REPLACE INTO task_runs (run, call, seq, scope, position, task, kind, name,
+            state, attempts, crashes, ready_at, started_at, ended_at, error, from_run, from_call,
+            key, key_parts, upstream, inputs, execution, is_complete, is_orphaned,
+            digest, format, shape, len, parts, value)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
+            ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
+    connection.prepare_cached(sql)?.execute(params![
+        n,
+        row.call,
+        seq,
+        row.scope,
+        row.index,
+        task,
+        row.kind.word(),
+        row.name,
+        row.state,
+        row.attempts,
+        row.crashes,
+        row.ready_at,
+        row.started_at,
+        row.ended_at,
+        row.error.as_ref().map(to_json),
+        from_run,
+        from_call,
+        row.key.as_ref().map(|key| key.digest),
+        row.key.as_ref().map(|key| to_json(&key.parts)),
+        upstream(&row.upstream),
+        row.inputs,
+        row.execution as i64,
+        row.is_complete,
+        row.is_orphaned,
+        digest,
+        format,
+        shape,
+        len,
+        parts,
+        value,
+    ])?;
+    Ok(())
+}
+
+/// Each call that a call depends on: its name, then the kind of the edge.
+fn upstream(calls: &[(CallId, EdgeKind)]) -> Vec<u8> {
+    let mut bytes = Vec::with_capacity(17 * calls.len());
+    for (call, kind) in calls {
+        bytes.extend_from_slice(&call.0);
+        bytes.push(match kind {
+            EdgeKind::Data => 0,
+            EdgeKind::Order => 1,
+            EdgeKind::Catch => 2,
+        });
+    }
+    bytes
+}
+
+fn put_attempt(connection: &Connection, n: i64, row: &AttemptRow) -> Result<(), ReadError> {
+    let sql = "INSERT OR REPLACE INTO attempts (run, call, attempt, started_at, ended_at, error)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+    connection.prepare_cached(sql)?.execute(params![
+        n,
+        row.call,
+        row.attempt,
+        row.started_at,
+        row.ended_at,
+        row.error.as_ref().map(to_json),
+    ])?;
+    Ok(())
+}
+
+fn put_step(connection: &Connection, n: i64, row: &StepRow) -> Result<(), ReadError> {
+    let (digest, format, shape, len, parts, value) = value_columns!(Some(&row.value));
+    let sql = "INSERT OR REPLACE INTO steps (run, call, name, made_at, digest, format, shape, len,
+            parts, value)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)";
+    connection.prepare_cached(sql)?.execute(params![
+        n,
+        row.call,
+        row.name,
+        row.made_at,
+        digest,
+        format,
+        shape,
+        len,
+        parts,
+        value,
+    ])?;
+    Ok(())
+}
+
+fn put_cache(connection: &Connection, row: &CacheRow) -> Result<(), ReadError> {
+    let (digest, format, shape, len, parts, value) = value_columns!(Some(&row.value));
+    // A pin is on the key: it stays when the result is made anew.
+    let sql = "INSERT INTO cache (key, task_id, task, key_parts, made_run, made_call, made_at,
+            took, used_at, is_pinned, digest, format, shape, len, parts, value)
+        VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16)
+        ON CONFLICT (key) DO UPDATE SET task_id = ?2, task = ?3, key_parts = ?4, made_run = ?5,
+            made_call = ?6, made_at = ?7, took = ?8, used_at = ?9, digest = ?11, format = ?12,
+            shape = ?13, len = ?14, parts = ?15, value = ?16";
+    connection.prepare_cached(sql)?.execute(params![
+        row.key.digest,
+        row.task_id,
+        row.task,
+        to_json(&row.key.parts),
+        row.made_by.0,
+        row.made_by.1,
+        row.made_at,
+        row.took as i64,
+        row.used_at,
+        row.is_pinned,
+        digest,
+        format,
+        shape,
+        len,
+        parts,
+        value,
+    ])?;
+    Ok(())
+}
+
+pub(super) fn pin_run(
+    connection: &Connection,
+    run: FlowRunId,
+    is_pinned: bool,
+) -> Result<(), ReadError> {
+    let sql = "UPDATE flow_runs SET is_pinned = ?2 WHERE id = ?1";
+    connection.execute(sql, params![run, is_pinned])?;
+    Ok(())
+}
+
+pub(super) fn pin_key(
+    connection: &Connection,
+    key: &Digest,
+    is_pinned: bool,
+) -> Result<bool, ReadError> {
+    let sql = "UPDATE cache SET is_pinned = ?2 WHERE key = ?1";
+    Ok(connection.execute(sql, params![key, is_pinned])? > 0)
+}
+
+/// Takes a flow run over.
+pub(super) fn take_over(
+    connection: &Connection,
+    n: i64,
+    owner: OwnerId,
+    epoch: i64,
+    state: crate::state::State,
+) -> Result<(), ReadError> {
+    let sql = "UPDATE flow_runs SET owner = ?2, epoch = ?3, state = ?4,
+        resumptions = resumptions + 1 WHERE n = ?1";
+    connection
+        .prepare_cached(sql)?
+        .execute(params![n, owner, epoch, state])?;
+    Ok(())
+}

@@ -1,0 +1,625 @@
+//! What stands between an engine and its store: a queue that one thread drains in groups.
+//!
+//! Whoever records something never waits for the disk; whoever depends on it waits for a position.
+
+use std::collections::HashMap;
+use std::future::Future;
+use std::pin::pin;
+use std::sync::{Arc, Condvar, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::task::{Context, Poll, Wake, Waker};
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use tokio::sync::oneshot;
+
+use super::{
+    CallId, Change, Durability, Epoch, Fence, KeyClaim, OnStoreFailure, RunStore, StoreError,
+};
+use crate::id::FlowRunId;
+use crate::value::Digest;
+
+/// How far back a power cut may throw a relaxed store.
+const SYNC_INTERVAL: Duration = Duration::from_millis(50);
+
+/// How long changes are gathered that nobody waits for: a commit costs as much as many rows.
+const GATHER: Duration = Duration::from_millis(2);
+
+/// How many bytes may be queued before task runs have to wait with their start.
+const MAX_QUEUED: usize = 64 * 1024 * 1024;
+
+/// What a change takes in the queue beside what it holds.
+const CHANGE_BYTES: usize = 512;
+
+/// A place in the order of changes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
+pub(crate) struct Position(u64);
+
+/// The queue of changes, and the thread that commits them.
+pub(crate) struct Journal {
+    shared: Arc<Shared>,
+    writer: Mutex<Option<JoinHandle<()>>>,
+}
+
+type Job = Box<dyn FnOnce(&dyn RunStore) + Send>;
+
+/// Released once the change that it came with is committed.
+pub(crate) type Hold = Box<dyn Send>;
+
+struct Shared {
+    store: Arc<dyn RunStore>,
+    durability: Durability,
+    then: OnStoreFailure,
+    state: Mutex<State>,
+    work: Condvar,
+    /// Who wants to know of runs that are lost.
+    on_lost: OnceLock<Box<dyn Fn(FlowRunId) + Send + Sync>>,
+}
+
+#[derive(Default)]
+struct State {
+    queue: Vec<Entry>,
+    jobs: Vec<Job>,
+    bytes: usize,
+    /// The position of the last change that was pushed.
+    pushed: u64,
+    /// Up to where changes are committed.
+    committed: u64,
+    /// Up to where they are on disk.
+    synced: u64,
+    /// Up to where somebody wants them on disk at once.
+    wanted: u64,
+    waiters: Vec<Waiter>,
+    /// Those who wait for room.
+    waiting_for_room: Vec<Waker>,
+    /// Runs that another engine has taken over: up to which epoch they were this one's.
+    lost: HashMap<FlowRunId, Epoch>,
+    /// Why nothing is written any more.
+    degraded: Option<String>,
+    is_closed: bool,
+    /// Whether the writer sleeps until something is pushed.
+    is_asleep: bool,
+}
+
+struct Entry {
+    position: u64,
+    fence: Option<Fence>,
+    change: Change,
+    #[expect(dead_code, reason = "dropped with the entry, once it is written")]
+    hold: Option<Hold>,
+}
+
+struct Waiter {
+    position: u64,
+    needs_sync: bool,
+    fence: Fence,
+    done: oneshot::Sender<Result<(), StoreError>>,
+}
+
+impl Journal {
+    pub(crate) fn new(
+        store: Arc<dyn RunStore>,
+        durability: Durability,
+        then: OnStoreFailure,
+    ) -> Self {
+        let shared = Arc::new(Shared {
+            store,
+            durability,
+            then,
+            state: Mutex::default(),
+            work: Condvar::new(),
+            on_lost: OnceLock::new(),
+        });
+        let writer = (!shared.store.is_immediate()).then(|| {
+            let theirs = Arc::clone(&shared);
+            std::thread::Builder::new()
+                .name("orch-journal".to_owned())
+                .spawn(move || theirs.write())
+        });
+        let writer = match writer.transpose() {
+            Ok(writer) => writer,
+            Err(error) => {
+                shared.lock().degraded = Some(format!("its writer cannot start: {error}"));
+                None
+            }
+        };
+        Self {
+            shared,
+            writer: Mutex::new(writer),
+        }
+    }
+
+    /// Hands a change over; does not wait.
+    pub(crate) fn push(
+        &self,
+        fence: Option<Fence>,
+        change: Change,
+        hold: Option<Hold>,
+    ) -> Position {
+        let shared = &self.shared;
+        let mut state = shared.lock();
+        state.pushed += 1;
+        let position = state.pushed;
+        if state.degraded.is_some() {
+            return Position(position);
+        }
+        let bytes = CHANGE_BYTES + bytes_of(&change);
+        state.bytes += bytes;
+        state.queue.push(Entry {
+            position,
+            fence,
+            change,
+            hold,
+        });
+        if shared.store.is_immediate() {
+            drop(state);
+            shared.commit_group();
+        } else if state.is_asleep || state.bytes > MAX_QUEUED / 2 {
+            state.is_asleep = false;
+            drop(state);
+            shared.work.notify_one();
+        }
+        Position(position)
+    }
+
+    /// The position of the last change.
+    pub(crate) fn last(&self) -> Position {
+        Position(self.shared.lock().pushed)
+    }
+
+    /// Waits until everything up to a position is committed: on disk too, where each result is to
+    /// be before it is used.
+    ///
+    /// # Errors
+    /// [`StoreError::Degraded`] once the store has failed and flow runs are to fail with it;
+    /// [`StoreError::OwnershipLost`] if the run was taken over.
+    pub(crate) async fn flushed(&self, fence: Fence, position: Position) -> Result<(), StoreError> {
+        let needs_sync = self.shared.durability == Durability::Strict;
+        self.wait(fence, position, needs_sync).await
+    }
+
+    /// Waits until everything up to a position is on disk.
+    ///
+    /// # Errors
+    /// Those of [`flushed`](Self::flushed).
+    pub(crate) async fn sync(&self, fence: Fence, position: Position) -> Result<(), StoreError> {
+        self.wait(fence, position, true).await
+    }
+
+    async fn wait(
+        &self,
+        fence: Fence,
+        Position(position): Position,
+        needs_sync: bool,
+    ) -> Result<(), StoreError> {
+        let done = {
+            let mut state = self.shared.lock();
+            if let Some(answer) = self.shared.answer(&state, position, needs_sync, fence) {
+                return answer;
+            }
+            if needs_sync {
+                state.wanted = state.wanted.max(position);
+            }
+            let (sender, receiver) = oneshot::channel();
+            state.waiters.push(Waiter {
+                position,
+                needs_sync,
+                fence,
+                done: sender,
+            });
+            receiver
+        };
+        self.shared.work.notify_one();
+        done.await.unwrap_or_else(|_| {
+            Err(StoreError::Degraded {
+                reason: "its writer is gone".to_owned(),
+            })
+        })
+    }
+
+    /// Waits until there is room for more changes.
+    pub(crate) async fn until_room(&self) {
+        std::future::poll_fn(|cx| {
+            let mut state = self.shared.lock();
+            if state.bytes <= MAX_QUEUED || state.degraded.is_some() {
+                return Poll::Ready(());
+            }
+            state.waiting_for_room.push(cx.waker().clone());
+            Poll::Pending
+        })
+        .await;
+    }
+
+    /// Takes note that the store has failed elsewhere.
+    ///
+    /// # Errors
+    /// What happened, if flow runs are to fail with their store.
+    pub(crate) fn degrade(&self, error: &StoreError) -> Result<(), String> {
+        let mut state = self.shared.lock();
+        self.shared.note_failure(&mut state, error);
+        if self.shared.fails_with_store() {
+            Err(StoreError::Degraded {
+                reason: error.to_string(),
+            }
+            .to_string())
+        } else {
+            Ok(())
+        }
+    }
+
+    /// Whether another engine has taken a run over.
+    pub(crate) fn has_lost(&self, fence: Fence) -> bool {
+        self.shared.lock().has_lost(fence)
+    }
+
+    /// Says whom to tell of runs that another engine has taken over. On the writer's thread, which
+    /// must not wait for anything of its own store.
+    pub(crate) fn on_lost(&self, tell: impl Fn(FlowRunId) + Send + Sync + 'static) {
+        let _ = self.shared.on_lost.set(Box::new(tell));
+    }
+
+    /// Does something with the store after all changes so far, on the writer's thread, and waits
+    /// for it without giving up the own thread.
+    pub(crate) fn call<R, F, Fut>(&self, work: F) -> R
+    where
+        R: Send + 'static,
+        F: FnOnce(Arc<dyn RunStore>) -> Fut + Send + 'static,
+        Fut: Future<Output = R>,
+    {
+        let store = Arc::clone(&self.shared.store);
+        if self.writer.lock().is_ok_and(|writer| writer.is_none()) {
+            return block_on(work(store));
+        }
+        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        self.enqueue(Box::new(move |_| {
+            drop(sender.send(block_on(work(store))));
+        }));
+        receiver
+            .recv()
+            .expect("the writer does every job before it ends")
+    }
+
+    /// Claims the right to execute for a cache key. See [`RunStore::claim_key`].
+    pub(crate) async fn claim_key(&self, key: Digest) -> Result<KeyClaim, StoreError> {
+        let store = Arc::clone(&self.shared.store);
+        if store.is_immediate() {
+            return store.claim_key(key).await;
+        }
+        let (sender, receiver) = oneshot::channel();
+        self.enqueue(Box::new(move |store| {
+            drop(sender.send(block_on(store.claim_key(key))));
+        }));
+        receiver.await.unwrap_or_else(|_| {
+            Err(StoreError::Degraded {
+                reason: "its writer is gone".to_owned(),
+            })
+        })
+    }
+
+    /// Gives such a claim up, after what was recorded under it is committed.
+    pub(crate) fn release_key(&self, key: Digest, epoch: Epoch) {
+        let release = move |store: &dyn RunStore| {
+            if let Err(error) = block_on(store.release_key(key, epoch)) {
+                tracing::warn!(target: "orch", "a claim of a cache key is not given up: {error}");
+            }
+        };
+        if self.shared.store.is_immediate() {
+            release(&*self.shared.store);
+        } else {
+            self.enqueue(Box::new(release));
+        }
+    }
+
+    fn enqueue(&self, job: Job) {
+        self.shared.lock().jobs.push(job);
+        self.shared.work.notify_one();
+    }
+}
+
+impl Drop for Journal {
+    /// Writes what is queued.
+    fn drop(&mut self) {
+        self.shared.lock().is_closed = true;
+        self.shared.work.notify_one();
+        let writer = self
+            .writer
+            .get_mut()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take();
+        if let Some(writer) = writer
+            // The last one to hold an engine may be a job of its own store.
+            && writer.thread().id() != std::thread::current().id()
+        {
+            drop(writer.join());
+        }
+    }
+}
+
+impl State {
+    fn has_lost(&self, fence: Fence) -> bool {
+        let lost = self.lost.get(&fence.run);
+        lost.is_some_and(|epoch| fence.epoch <= *epoch)
+    }
+}
+
+impl Shared {
+    fn lock(&self) -> MutexGuard<'_, State> {
+        // Plain data, and no code of the user's runs under it.
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn fails_with_store(&self) -> bool {
+        self.then == OnStoreFailure::Fail || self.durability == Durability::Strict
+    }
+
+    fn note_failure(&self, state: &mut State, error: &StoreError) {
+        if state.degraded.is_some() {
+            return;
+        }
+        tracing::error!(
+            target: "orch",
+            "{error}; {}",
+            if self.fails_with_store() {
+                "flow runs fail until the engine is opened again"
+            } else {
+                "flow runs go on in memory, and nothing of them is recorded"
+            }
+        );
+        let mut reason = error.to_string();
+        let mut cause = std::error::Error::source(error);
+        while let Some(error) = cause {
+            reason += &format!(": {error}");
+            cause = error.source();
+        }
+        state.degraded = Some(reason);
+        state.queue.clear();
+        state.bytes = 0;
+        for waker in state.waiting_for_room.drain(..) {
+            waker.wake();
+        }
+    }
+
+    /// What somebody who waits can be told already.
+    fn answer(
+        &self,
+        state: &State,
+        position: u64,
+        needs_sync: bool,
+        fence: Fence,
+    ) -> Option<Result<(), StoreError>> {
+        if state.has_lost(fence) {
+            return Some(Err(StoreError::OwnershipLost {
+                run: fence.run,
+                epoch: fence.epoch,
+            }));
+        }
+        let reached = if needs_sync {
+            state.synced
+        } else {
+            state.committed
+        };
+        if reached >= position {
+            return Some(Ok(()));
+        }
+        let reason = state.degraded.clone()?;
+        Some(if self.fails_with_store() {
+            Err(StoreError::Degraded { reason })
+        } else {
+            Ok(())
+        })
+    }
+
+    fn answer_waiters(&self, state: &mut State) {
+        let waiters = std::mem::take(&mut state.waiters);
+        for waiter in waiters {
+            match self.answer(state, waiter.position, waiter.needs_sync, waiter.fence) {
+                // Whoever waits no longer does not mind.
+                Some(answer) => drop(waiter.done.send(answer)),
+                None => state.waiters.push(waiter),
+            }
+        }
+    }
+
+    /// The writer's life.
+    fn write(&self) {
+        let mut last_sync = Instant::now();
+        loop {
+            let (must_sync, is_closed) = {
+                let state = self.await_work(&last_sync);
+                let must_sync = state.wanted > state.synced
+                    || last_sync.elapsed() >= SYNC_INTERVAL
+                    || state.is_closed;
+                (must_sync, state.is_closed)
+            };
+            self.commit(must_sync);
+            if must_sync {
+                last_sync = Instant::now();
+            }
+            let jobs = std::mem::take(&mut self.lock().jobs);
+            for job in jobs {
+                job(&*self.store);
+            }
+            let state = self.lock();
+            if is_closed && state.queue.is_empty() && state.jobs.is_empty() {
+                return;
+            }
+        }
+    }
+
+    /// Sleeps until there is something to write, and gathers what comes shortly after.
+    fn await_work(&self, last_sync: &Instant) -> MutexGuard<'_, State> {
+        let mut state = self.lock();
+        let mut gather_until: Option<Instant> = None;
+        loop {
+            let is_behind = state.synced < state.committed;
+            let until_sync = SYNC_INTERVAL.saturating_sub(last_sync.elapsed());
+            let is_urgent = !state.jobs.is_empty()
+                || state.is_closed
+                || state.wanted > state.synced
+                || state.bytes > MAX_QUEUED / 2
+                || (is_behind && until_sync.is_zero());
+            if is_urgent {
+                return state;
+            }
+            let wait = if state.queue.is_empty() {
+                is_behind.then_some(until_sync)
+            } else {
+                let until = *gather_until.get_or_insert_with(|| Instant::now() + GATHER);
+                let left = until.saturating_duration_since(Instant::now());
+                if left.is_zero() {
+                    return state;
+                }
+                Some(left)
+            };
+            state.is_asleep = state.queue.is_empty();
+            state = match wait {
+                Some(wait) => {
+                    let waited = self.work.wait_timeout(state, wait);
+                    waited.unwrap_or_else(PoisonError::into_inner).0
+                }
+                None => self
+                    .work
+                    .wait(state)
+                    .unwrap_or_else(PoisonError::into_inner),
+            };
+            state.is_asleep = false;
+        }
+    }
+
+    /// The same for a store that never waits: within the call that has something to write.
+    fn commit_group(&self) {
+        self.commit(true);
+    }
+
+    /// Commits what is queued.
+    fn commit(&self, must_sync: bool) {
+        let (mut group, up_to) = {
+            let mut state = self.lock();
+            let mut group = std::mem::take(&mut state.queue);
+            state.bytes = 0;
+            for waker in state.waiting_for_room.drain(..) {
+                waker.wake();
+            }
+            let up_to = group.last().map(|entry| entry.position);
+            group.retain(|entry| entry.fence.is_none_or(|fence| !state.has_lost(fence)));
+            (group, up_to)
+        };
+        let must_sync = must_sync || self.durability == Durability::Strict;
+        let durability = if must_sync {
+            Durability::Strict
+        } else {
+            Durability::Relaxed
+        };
+        let mut newly_lost = Vec::new();
+        let committed = loop {
+            let (changes, fences) = fold(&mut group);
+            match block_on(self.store.commit(&changes, &fences, durability)) {
+                Err(StoreError::OwnershipLost { run, epoch }) => {
+                    tracing::error!(
+                        target: "orch",
+                        "flow run {run} was taken over by another engine; it is not recorded here \
+                         any more (epoch {epoch})"
+                    );
+                    newly_lost.push((run, epoch));
+                    restore(&mut group, changes);
+                    group.retain(|entry| {
+                        entry
+                            .fence
+                            .is_none_or(|fence| fence.run != run || fence.epoch > epoch)
+                    });
+                }
+                result => break result,
+            }
+        };
+        let mut state = self.lock();
+        state.lost.extend(newly_lost.iter().copied());
+        match committed {
+            Ok(()) => {
+                if let Some(up_to) = up_to {
+                    state.committed = state.committed.max(up_to);
+                }
+                if must_sync {
+                    state.synced = state.committed;
+                }
+            }
+            Err(error) => self.note_failure(&mut state, &error),
+        }
+        self.answer_waiters(&mut state);
+        drop(state);
+        // Holds are given up here, with the entries.
+        drop(group);
+        if let Some(tell) = self.on_lost.get() {
+            newly_lost.into_iter().for_each(|(run, _)| tell(run));
+        }
+    }
+}
+
+/// Takes the changes out of their entries, and one fence for each run among them. Of several rows
+/// of one task run the last is written: it holds all that the earlier ones do but the state, and
+/// failed attempts have rows of their own.
+fn fold(group: &mut [Entry]) -> (Vec<Change>, Vec<Fence>) {
+    let mut last: HashMap<(FlowRunId, CallId), usize> = HashMap::new();
+    for i in 0..group.len() {
+        if let Change::TaskRun { run, row } = &group[i].change
+            && let Some(before) = last.insert((*run, row.call), i)
+        {
+            group[before].change = Change::Nothing;
+        }
+    }
+    let mut fences: Vec<Fence> = Vec::new();
+    let mut changes = Vec::with_capacity(group.len());
+    for entry in group.iter_mut() {
+        if let Some(fence) = entry.fence
+            && !fences.contains(&fence)
+        {
+            fences.push(fence);
+        }
+        changes.push(std::mem::replace(&mut entry.change, Change::Nothing));
+    }
+    (changes, fences)
+}
+
+/// Puts the changes back, to be committed without those of one run.
+fn restore(group: &mut [Entry], changes: Vec<Change>) {
+    for (entry, change) in group.iter_mut().zip(changes) {
+        entry.change = change;
+    }
+}
+
+/// How much a change holds, about.
+fn bytes_of(change: &Change) -> usize {
+    let value = match change {
+        Change::TaskRun { row, .. } => row.result.as_ref(),
+        Change::FlowRun(row) => row.result.as_ref(),
+        Change::Step { row, .. } => Some(&row.value),
+        Change::Cache(row) => Some(&row.value),
+        _ => None,
+    };
+    value.map_or(0, |value| match &value.place {
+        super::Place::Inline(bytes) => bytes.len(),
+        super::Place::Blob => 0,
+    })
+}
+
+/// Runs a future to its end on this thread.
+pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+    struct Unpark(std::thread::Thread);
+
+    impl Wake for Unpark {
+        fn wake(self: Arc<Self>) {
+            self.0.unpark();
+        }
+    }
+
+    let waker = Waker::from(Arc::new(Unpark(std::thread::current())));
+    let mut cx = Context::from_waker(&waker);
+    let mut future = pin!(future);
+    loop {
+        match future.as_mut().poll(&mut cx) {
+            Poll::Ready(output) => return output,
+            Poll::Pending => std::thread::park(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

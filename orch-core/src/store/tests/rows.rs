@@ -1,0 +1,302 @@
+//! Rows come back as they were written.
+
+use super::*;
+
+on_each_store! {
+    a_flow_run_reads_back_as_it_was_recorded;
+    task_runs_read_back_in_the_order_of_their_submission;
+    attempts_and_steps_belong_to_their_calls;
+    cache_entries_are_found_by_key_and_by_task;
+    a_pin_stays_when_a_result_is_made_anew;
+    who_looks_again_gets_what_has_changed_since;
+    flow_runs_are_listed_by_what_is_asked_for;
+}
+
+fn a_flow_run_reads_back_as_it_was_recorded<K: Kind>() {
+    let (kind, mut row) = (K::new("flow-run"), flow_run("train", Some("monday")));
+    let store = kind.engine();
+    row.caller = Some((FlowRunId::new(), CallId([4; 16])));
+    row.origin = Some(RunOrigin::Rerun {
+        of: FlowRunId::new(),
+        from: vec!["fit".to_owned()],
+    });
+    let fence = start(&*store, row.clone());
+    row.owner = Some((fence.owner, fence.epoch));
+    assert_eq!(block_on(store.flow_run(row.id)).unwrap().unwrap(), row);
+
+    row.state = State::Failed;
+    row.error = Some(error());
+    row.ended_at = Some(Timestamp(77));
+    row.is_rolling_back = true;
+    row.result = Some(StoredValue {
+        place: Place::Blob,
+        stored: Stored {
+            parts: vec![digest(1), digest(2)],
+            len: u64::from(u32::MAX) * 10,
+            ..value(3).stored
+        },
+    });
+    commit(&*store, fence, &[Change::FlowRun(Box::new(row.clone()))]).unwrap();
+    // A run that has ended belongs to nobody.
+    row.owner = None;
+    assert_eq!(block_on(store.flow_run(row.id)).unwrap().unwrap(), row);
+    assert_eq!(block_on(store.flow_run(FlowRunId::new())).unwrap(), None);
+}
+
+fn task_runs_read_back_in_the_order_of_their_submission<K: Kind>() {
+    let kind = K::new("task-runs");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("train", None));
+    let mut full = task_run(1);
+    full.name = Some("train 0.1".to_owned());
+    full.kind = NodeKind::Map;
+    full.state = State::Completed;
+    full.ended_at = Some(Timestamp(i64::MAX));
+    full.error = Some(error());
+    full.result = Some(value(6));
+    full.origin = ResultOrigin::Cached {
+        run: FlowRunId::new(),
+        call: CallId([8; 16]),
+    };
+    full.key = Some(cache_entry(3, "x").key);
+    full.upstream = vec![
+        (CallId([2; 16]), EdgeKind::Data),
+        (CallId([3; 16]), EdgeKind::Order),
+        (CallId([4; 16]), EdgeKind::Catch),
+    ];
+    full.task = Arc::new(TaskRow {
+        version: Some("2".to_owned()),
+        ..(*full.task).clone()
+    });
+    full.is_complete = false;
+    full.crashes = 2;
+    let bare = TaskRunRow {
+        index: 0,
+        ready_at: None,
+        started_at: None,
+        attempts: 0,
+        state: State::Skipped,
+        ..task_run(2)
+    };
+    let changes = [&full, &bare].map(|row| Change::TaskRun {
+        run: fence.run,
+        row: Box::new(row.clone()),
+    });
+    commit(&*store, fence, &changes).unwrap();
+    let rows = block_on(store.task_runs(fence.run)).unwrap();
+    assert_eq!(rows, [bare.clone(), full.clone()]);
+
+    let orphaned = Change::Orphaned {
+        run: fence.run,
+        calls: vec![full.call],
+    };
+    commit(&*store, fence, &[orphaned]).unwrap();
+    full.is_orphaned = true;
+    assert_eq!(block_on(store.task_runs(fence.run)).unwrap(), [bare, full]);
+}
+
+fn attempts_and_steps_belong_to_their_calls<K: Kind>() {
+    let kind = K::new("attempts");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("train", None));
+    let attempt = |call: u8, attempt: u32| AttemptRow {
+        call: CallId([call; 16]),
+        attempt,
+        started_at: Timestamp(1),
+        ended_at: Timestamp(2),
+        error: (attempt == 1).then(error),
+    };
+    let step = |call: u8, name: &str, n: u8| StepRow {
+        call: CallId([call; 16]),
+        name: name.to_owned(),
+        value: value(n),
+        made_at: Timestamp(3),
+    };
+    let run = fence.run;
+    let mut changes: Vec<Change> = [attempt(2, 1), attempt(1, 2), attempt(1, 1)]
+        .map(|row| Change::Attempt {
+            run,
+            row: Box::new(row),
+        })
+        .into();
+    changes.extend(
+        [
+            step(1, "checkpoint", 1),
+            step(1, "checkpoint", 2),
+            step(1, "step 7", 3),
+        ]
+        .map(|row| Change::Step {
+            run,
+            row: Box::new(row),
+        }),
+    );
+    commit(&*store, fence, &changes).unwrap();
+    assert_eq!(
+        block_on(store.attempts(run)).unwrap(),
+        [attempt(1, 1), attempt(1, 2), attempt(2, 1)]
+    );
+    // One of the same name replaces the one before.
+    assert_eq!(
+        block_on(store.steps(run)).unwrap(),
+        [step(1, "checkpoint", 2), step(1, "step 7", 3)]
+    );
+}
+
+fn cache_entries_are_found_by_key_and_by_task<K: Kind>() {
+    let kind = K::new("cache");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("train", None));
+    let entries = [
+        cache_entry(1, "a"),
+        cache_entry(3, "a"),
+        cache_entry(2, "b"),
+    ];
+    let changes = entries.clone().map(|row| Change::Cache(Box::new(row)));
+    commit(&*store, fence, &changes).unwrap();
+
+    let found = block_on(store.cached(digest(3))).unwrap().unwrap();
+    assert_eq!(found.value, entries[1].value);
+    assert_eq!(found.made_by, entries[1].made_by);
+    assert!(found.key.parts.is_empty(), "who has the key has its parts");
+    assert_eq!(block_on(store.cached(digest(9))).unwrap(), None);
+    let newest_first = block_on(store.cached_by_task("a", 5)).unwrap();
+    assert_eq!(newest_first, [entries[1].clone(), entries[0].clone()]);
+    assert_eq!(block_on(store.cached_by_task("a", 1)).unwrap().len(), 1);
+
+    let used = Change::CacheUsed {
+        key: digest(1),
+        at: Timestamp(50),
+    };
+    let dropped = Change::CacheDropped { key: digest(3) };
+    commit(&*store, fence, &[used, dropped]).unwrap();
+    let last_used: Vec<Digest> = block_on(store.cache_entries())
+        .unwrap()
+        .iter()
+        .map(|row| row.key.digest)
+        .collect();
+    assert_eq!(last_used, [digest(1), digest(2)]);
+}
+
+fn a_pin_stays_when_a_result_is_made_anew<K: Kind>() {
+    let kind = K::new("pins");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("train", None));
+    let put = || Change::Cache(Box::new(cache_entry(1, "a")));
+    commit(&*store, fence, &[put()]).unwrap();
+    assert!(block_on(store.pin_key(digest(1), true)).unwrap());
+    assert!(
+        !block_on(store.pin_key(digest(2), true)).unwrap(),
+        "there is none"
+    );
+    commit(
+        &*store,
+        fence,
+        &[put(), Change::CacheDropped { key: digest(1) }],
+    )
+    .unwrap();
+    let kept = block_on(store.cached(digest(1))).unwrap();
+    assert!(
+        kept.is_some_and(|row| row.is_pinned),
+        "neither replaced nor dropped"
+    );
+
+    block_on(store.pin(fence.run, true)).unwrap();
+    end(&*store, fence, State::Completed);
+    let row = block_on(store.flow_run(fence.run)).unwrap().unwrap();
+    assert!(row.is_pinned);
+}
+
+fn who_looks_again_gets_what_has_changed_since<K: Kind>() {
+    let kind = K::new("changes");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("train", None));
+    let put = |call: u8, state: State| {
+        let row = Box::new(TaskRunRow {
+            state,
+            ..task_run(call)
+        });
+        commit(
+            &*store,
+            fence,
+            &[Change::TaskRun {
+                run: fence.run,
+                row,
+            }],
+        )
+        .unwrap();
+    };
+    put(1, State::Running);
+    put(2, State::Running);
+    let (rows, seen) = block_on(store.changes_since(fence.run, 0)).unwrap();
+    assert_eq!(rows.len(), 2);
+    assert_eq!(
+        block_on(store.changes_since(fence.run, seen)).unwrap(),
+        (Vec::new(), seen)
+    );
+    put(1, State::Completed);
+    let (rows, later) = block_on(store.changes_since(fence.run, seen)).unwrap();
+    let changed: Vec<(CallId, State)> = rows.iter().map(|row| (row.call, row.state)).collect();
+    assert_eq!(changed, [(CallId([1; 16]), State::Completed)]);
+    assert!(later > seen);
+}
+
+fn flow_runs_are_listed_by_what_is_asked_for<K: Kind>() {
+    let kind = K::new("filters");
+    let store = kind.engine();
+    let run = |flow: &str, key: Option<&str>, at: i64| FlowRunRow {
+        started_at: Timestamp(at),
+        ..flow_run(flow, key)
+    };
+    let rows = [
+        run("a", Some("k"), 1),
+        run("a", None, 2),
+        run("b", Some("k"), 3),
+    ];
+    let fences = rows.clone().map(|row| start(&*store, row));
+    end(&*store, fences[1], State::Failed);
+    let listed = |filter: FlowRunFilter| -> Vec<usize> {
+        let found = block_on(store.flow_runs(filter)).unwrap();
+        let place = |row: &FlowRunRow| rows.iter().position(|other| other.id == row.id).unwrap();
+        found.iter().map(place).collect()
+    };
+    let all = FlowRunFilter::default;
+    assert_eq!(listed(all()), [2, 1, 0], "the newest first");
+    assert_eq!(
+        listed(FlowRunFilter {
+            flow: Some("a".into()),
+            ..all()
+        }),
+        [1, 0]
+    );
+    assert_eq!(
+        listed(FlowRunFilter {
+            key: Some("k".into()),
+            ..all()
+        }),
+        [2, 0]
+    );
+    assert_eq!(
+        listed(FlowRunFilter {
+            states: vec![State::Failed],
+            ..all()
+        }),
+        [1]
+    );
+    assert_eq!(listed(FlowRunFilter { limit: 2, ..all() }), [2, 1]);
+    let prefix = rows[0].id.to_string();
+    assert_eq!(
+        listed(FlowRunFilter {
+            prefix: Some(prefix),
+            ..all()
+        }),
+        [0]
+    );
+    let prefix = rows[2].name.clone();
+    assert_eq!(
+        listed(FlowRunFilter {
+            prefix: Some(prefix),
+            ..all()
+        }),
+        [2]
+    );
+}

@@ -1,0 +1,202 @@
+//! Flow runs in a folder: what is handed back, what the cache has, what runs again.
+
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use orch_core::prelude::*;
+use orch_core::{FlowErrorKind, State};
+
+/// A folder that is gone with the test.
+struct Folder(std::path::PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("orch-{name}-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&path));
+        Self(path)
+    }
+
+    fn open(&self) -> Engine {
+        Engine::open(&self.0).unwrap()
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+fn states(report: &orch_core::RunReport) -> Vec<(&str, State)> {
+    let runs = report.task_runs.iter();
+    runs.map(|run| (run.task.as_str(), run.state)).collect()
+}
+
+mod a_failed_run {
+    use super::*;
+
+    static LOADED: AtomicUsize = AtomicUsize::new(0);
+    static IS_BROKEN: Mutex<bool> = Mutex::new(true);
+
+    #[task]
+    async fn load(name: String) -> Vec<u64> {
+        LOADED.fetch_add(1, Ordering::SeqCst);
+        (0..name.len() as u64).collect()
+    }
+
+    #[task]
+    fn split(numbers: &[u64]) -> (Vec<u64>, Vec<u64>) {
+        numbers.iter().partition(|number| **number % 2 == 0)
+    }
+
+    #[task(inline)]
+    fn sum(numbers: &[u64]) -> u64 {
+        numbers.iter().sum()
+    }
+
+    #[task]
+    async fn publish(even: u64, odd: u64) -> Result<String, String> {
+        if *IS_BROKEN.lock().unwrap() {
+            return Err("the network is down".into());
+        }
+        Ok(format!("{even}/{odd}"))
+    }
+
+    #[flow]
+    async fn report(name: String) -> anyhow::Result<String> {
+        let (even, odd) = split(load(name)).unzip();
+        Ok(publish(sum(&even), sum(&odd)).await?.into_inner())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn that_is_started_again_with_its_key_runs_only_what_did_not_complete() {
+        let folder = Folder::new("failed-run");
+        let first = folder.open();
+        let run = report("abcdef").key("monday").start(&first).unwrap();
+        let id = run.id();
+        let (result, _) = run.finish().await;
+        assert!(result.is_err());
+        drop(first);
+
+        *IS_BROKEN.lock().unwrap() = false;
+        let second = folder.open();
+        let run = report("abcdef").key("monday").start(&second).unwrap();
+        assert_eq!(run.id(), id);
+        let (result, record) = run.finish().await;
+        assert_eq!(result.unwrap(), "6/9");
+        assert_eq!(LOADED.load(Ordering::SeqCst), 1);
+        assert_eq!(
+            states(&record),
+            [
+                ("load", State::Reused),
+                ("split", State::Reused),
+                ("sum", State::Reused),
+                ("sum", State::Reused),
+                ("publish", State::Completed),
+            ]
+        );
+
+        // Completed: no body runs, and the recorded result is given.
+        let third = folder.open();
+        let run = report("abcdef").key("monday").start(&third).unwrap();
+        assert_eq!(run.id(), id);
+        let (result, record) = run.finish().await;
+        assert_eq!(result.unwrap(), "6/9");
+        assert_eq!(
+            states(&record),
+            [
+                ("load", State::Completed),
+                ("split", State::Completed),
+                ("sum", State::Completed),
+                ("sum", State::Completed),
+                ("publish", State::Completed),
+            ],
+            "the record of the run that completed"
+        );
+        assert_eq!(record.edges.len(), 5);
+
+        let reused = report("ghi").key("monday").start(&third).unwrap_err();
+        let FlowErrorKind::KeyReused { key, parameters } = reused.kind() else {
+            panic!("{reused}");
+        };
+        assert_eq!(
+            (key.as_str(), &parameters[..]),
+            ("monday", &["name".to_owned()][..])
+        );
+    }
+}
+
+mod a_cached_flow {
+    use super::*;
+
+    static CALLS: Mutex<Vec<&str>> = Mutex::new(Vec::new());
+
+    #[task(cache)]
+    fn read(file: DataFile) -> std::io::Result<Vec<f64>> {
+        CALLS.lock().unwrap().push("read");
+        let text = std::fs::read_to_string(&file)?;
+        Ok(text
+            .split_whitespace()
+            .map(|word| word.parse().unwrap())
+            .collect())
+    }
+
+    #[task(cache)]
+    async fn scale(values: &[f64], factor: f64) -> Vec<f64> {
+        CALLS.lock().unwrap().push("scale");
+        values.iter().map(|value| value * factor).collect()
+    }
+
+    #[task(cache)]
+    async fn count(values: &[f64]) -> usize {
+        CALLS.lock().unwrap().push("count");
+        values.len()
+    }
+
+    #[flow]
+    async fn measure(file: DataFile, factor: f64) -> anyhow::Result<usize> {
+        Ok(*count(scale(read(file), factor)).await?)
+    }
+
+    fn calls() -> Vec<&'static str> {
+        std::mem::take(&mut CALLS.lock().unwrap())
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn runs_what_a_change_concerns_and_nothing_else() {
+        let folder = Folder::new("cached-flow");
+        std::fs::create_dir_all(&folder.0).unwrap();
+        let data = folder.0.join("data.txt");
+        std::fs::write(&data, "1 2 3").unwrap();
+
+        assert_eq!(measure(&data, 2.0).on(&folder.open()).await.unwrap(), 3);
+        assert_eq!(calls(), ["read", "scale", "count"]);
+        // In another process it would be the same.
+        assert_eq!(measure(&data, 2.0).on(&folder.open()).await.unwrap(), 3);
+        assert_eq!(calls(), [""; 0]);
+        // A changed argument.
+        assert_eq!(measure(&data, 3.0).on(&folder.open()).await.unwrap(), 3);
+        assert_eq!(calls(), ["scale", "count"]);
+        // Another file of the same content.
+        let copy = folder.0.join("copy.txt");
+        std::fs::copy(&data, &copy).unwrap();
+        assert_eq!(measure(&copy, 3.0).on(&folder.open()).await.unwrap(), 3);
+        assert_eq!(calls(), [""; 0]);
+        // The same file with another content that comes to the same: early cutoff.
+        std::fs::write(&data, "1.0  2 3").unwrap();
+        assert_eq!(measure(&data, 2.0).on(&folder.open()).await.unwrap(), 3);
+        assert_eq!(calls(), ["read"]);
+        // And with one that does not.
+        std::fs::write(&data, "1 2 3 4").unwrap();
+        assert_eq!(measure(&data, 2.0).on(&folder.open()).await.unwrap(), 4);
+        assert_eq!(calls(), ["read", "scale", "count"]);
+        // A refresh executes although there are results.
+        let engine = Engine::builder().refresh("sc*").open(&folder.0).unwrap();
+        assert_eq!(measure(&data, 2.0).on(&engine).await.unwrap(), 4);
+        assert_eq!(
+            calls(),
+            ["scale"],
+            "its result is the same, so nothing below it runs"
+        );
+    }
+}
