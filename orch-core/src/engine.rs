@@ -1,9 +1,11 @@
 //! The engine: what flow runs share, and who takes them on.
 
 mod keeping;
+mod maintaining;
 mod opening;
 mod resuming;
 
+pub(crate) use self::maintaining::Upkeep;
 pub(crate) use self::opening::{Opened, Opening};
 #[cfg(feature = "cli")]
 pub(crate) use self::resuming::{call_of, find};
@@ -38,7 +40,7 @@ use crate::resource::Resources;
 use crate::stop::Stop;
 #[cfg(feature = "sqlite")]
 use crate::store::StoreError;
-use crate::store::{BlobStore, Durability, OnStoreFailure, RunStore};
+use crate::store::{BlobStore, CacheBudget, Durability, OnStoreFailure, Retention, RunStore};
 use crate::value::Codec;
 
 /// Executes flow runs: a handle that is cheap to clone and that a host service owns.
@@ -83,6 +85,8 @@ pub(crate) struct Config {
     refresh: Vec<String>,
     durability: Durability,
     on_store_failure: OnStoreFailure,
+    retention: Retention,
+    cache_budget: CacheBudget,
 }
 
 impl Default for Config {
@@ -100,6 +104,8 @@ impl Default for Config {
             refresh: Vec::new(),
             durability: Durability::Relaxed,
             on_store_failure: OnStoreFailure::Fail,
+            retention: Retention::default(),
+            cache_budget: CacheBudget::default(),
         }
     }
 }
@@ -345,6 +351,19 @@ impl EngineBuilder {
         self
     }
 
+    /// Which flow runs the store keeps. What is not kept is removed now and then after a flow run
+    /// has ended, while there is nothing to record. Default: [`Retention::default`].
+    pub fn retention(mut self, retention: Retention) -> Self {
+        self.config.retention = retention;
+        self
+    }
+
+    /// How much the cache in the store may hold. Default: [`CacheBudget::default`].
+    pub fn cache_budget(mut self, budget: CacheBudget) -> Self {
+        self.config.cache_budget = budget;
+        self
+    }
+
     /// Makes the engine on a folder, which is created if it is missing: history, recorded results
     /// and the cache are kept there, and what was interrupted can be gone on with.
     ///
@@ -364,7 +383,11 @@ impl EngineBuilder {
             blobs,
             self.config.durability,
             self.config.on_store_failure,
-        );
+        )
+        .keeping(Upkeep::new(
+            self.config.retention.clone(),
+            self.config.cache_budget.clone(),
+        ));
         self.make(Some(Arc::new(store)))
     }
 

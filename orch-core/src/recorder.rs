@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::body::Body;
 use crate::definition::Definition;
+use crate::engine::Upkeep;
 use crate::error::{Failure, FlowError, RecordedError, TaskErrorKind};
 use crate::id::FlowRunId;
 use crate::identity::{Identity, Source};
@@ -32,6 +33,7 @@ pub(crate) struct EngineStore {
     pub(crate) blobs: Arc<dyn BlobStore>,
     pub(crate) journal: Journal,
     pub(crate) durability: Durability,
+    pub(crate) upkeep: Upkeep,
     tasks: Mutex<HashMap<TaskKey, Arc<TaskRow>>>,
 }
 
@@ -80,8 +82,15 @@ impl EngineStore {
             blobs,
             journal,
             durability,
+            upkeep: Upkeep::default(),
             tasks: Mutex::default(),
         }
+    }
+
+    /// Says what is kept.
+    pub(crate) fn keeping(mut self, upkeep: Upkeep) -> Self {
+        self.upkeep = upkeep;
+        self
     }
 
     /// Begins a flow run, or finds the one there is. Waits for what was handed to the journal
@@ -401,7 +410,9 @@ impl Recorder {
             row.result = result;
             row.clone()
         };
-        self.push_holding(Change::FlowRun(Box::new(row)), hold)
+        let position = self.push_holding(Change::FlowRun(Box::new(row)), hold);
+        self.store.collect_if_due();
+        position
     }
 
     /// Returns the flow run as it was recorded last.

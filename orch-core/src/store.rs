@@ -8,12 +8,20 @@
 #[cfg(feature = "sqlite")]
 mod folder;
 mod journal;
+mod maintenance;
 mod memory;
 mod rows;
 
+#[cfg(all(feature = "sqlite", any(test, feature = "testing")))]
+pub use self::folder::DiskFaults;
 #[cfg(feature = "sqlite")]
 pub use self::folder::{FolderBlobs, FolderStore};
 pub(crate) use self::journal::{Hold, Journal, Position};
+pub use self::maintenance::{
+    BlobUsage, CacheBudget, CacheUsage, CheckReport, GcReport, Lost, MaintainBlobs, MaintainRuns,
+    Retention, RunUsage, ValueOf,
+};
+pub(crate) use self::maintenance::{Collection, MIN_AGE, Plan, Step, check, collect};
 pub use self::memory::{MemoryBlobs, MemoryStore};
 pub use self::rows::{
     AttemptRow, CacheRow, CallId, ClaimRun, Epoch, Fence, FlowRunFilter, FlowRunRow, KeyClaim,
@@ -197,6 +205,12 @@ pub trait RunStore: Send + Sync + 'static {
         key: Digest,
         is_pinned: bool,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
+
+    /// Returns what removes rows and looks through them; `None` for a store that sees to that by
+    /// itself.
+    fn maintenance(&self) -> Option<&dyn MaintainRuns> {
+        None
+    }
 }
 
 /// Values that are too large for a row, by their digest.
@@ -234,6 +248,11 @@ pub trait BlobStore: Send + Sync + 'static {
 
     /// Ends one [`hold`](Self::hold).
     fn release(&self) {}
+
+    /// Returns what lists values and removes them; `None` for a store that sees to that by itself.
+    fn maintenance(&self) -> Option<&dyn MaintainBlobs> {
+        None
+    }
 }
 
 /// A value that is being written.
@@ -317,6 +336,39 @@ pub enum StoreError {
 #[cfg(feature = "cli")]
 pub(crate) fn is_store(path: &std::path::Path) -> bool {
     path.join(folder::DATABASE).is_file()
+}
+
+impl StoreError {
+    /// What can be done about it, where that can be told.
+    pub fn help(&self) -> Option<&'static str> {
+        Some(match self {
+            Self::FormatTooNew { .. } => {
+                "upgrade orch-core to the release that wrote the store, or open another folder"
+            }
+            Self::NetworkFilesystem { .. } => {
+                "open a folder on a disk of this host: locks and shared memory need one host"
+            }
+            Self::Io { source, .. } => match source.kind() {
+                std::io::ErrorKind::StorageFull => {
+                    "make room, or let the store keep less: `Engine::collect_garbage`, \
+                     `EngineBuilder::retention`, `EngineBuilder::cache_budget`"
+                }
+                std::io::ErrorKind::PermissionDenied | std::io::ErrorKind::ReadOnlyFilesystem => {
+                    "open a folder that this user may write to"
+                }
+                std::io::ErrorKind::AlreadyExists | std::io::ErrorKind::NotADirectory => {
+                    "a file is where the folder should be: open another folder"
+                }
+                _ => return None,
+            },
+            Self::Damaged { .. } => {
+                "`Engine::check_store` lists what is damaged; restore the folder from a copy, or \
+                 open a new one"
+            }
+            Self::Degraded { .. } => "see to the reason, then open the engine again",
+            Self::OwnershipLost { .. } | Self::Database { .. } => return None,
+        })
+    }
 }
 
 /// A store of runs and one of their large values.

@@ -15,6 +15,7 @@ mod raw;
 mod schema;
 mod shape;
 mod tuple;
+mod verify;
 
 pub use self::codec::{Codec, Stored, StoredForm};
 pub use self::digest::Digest;
@@ -32,6 +33,7 @@ pub(crate) use self::encode::DATA_FILE;
 pub use self::file::Files;
 pub(crate) use self::file::SeenFile;
 pub(crate) use self::schema::schema_of;
+pub(crate) use self::verify::{Intact, verify};
 
 /// The version of the encoding: it is part of every digest.
 const VERSION: u8 = 1;

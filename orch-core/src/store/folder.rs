@@ -5,6 +5,7 @@
 mod blobs;
 mod claims;
 mod disk;
+mod maintenance;
 mod owner;
 mod read;
 mod schema;
@@ -12,6 +13,8 @@ mod values;
 mod write;
 
 pub use self::blobs::FolderBlobs;
+#[cfg(any(test, feature = "testing"))]
+pub use self::disk::DiskFaults;
 
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -25,7 +28,7 @@ use self::disk::Disk;
 use self::owner::Owner;
 use super::{
     AttemptRow, CacheRow, Change, ClaimRun, Durability, Epoch, Fence, FlowRunFilter, FlowRunRow,
-    KeyClaim, RunClaim, RunStore, StepRow, StoreError, TaskRunRow,
+    KeyClaim, MaintainRuns, RunClaim, RunStore, StepRow, StoreError, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::value::Digest;
@@ -39,18 +42,28 @@ const BUSY: Duration = Duration::from_secs(30);
 /// Statements are prepared once.
 const STATEMENTS: usize = 64;
 
+/// How the writing connection is set up. Its log is written to the database every 16 MiB rather than
+/// 4, which syncs both; pages that it adds to are kept in memory; and after something large the log
+/// does not stay large.
+const WRITER: &str = "
+    PRAGMA wal_autocheckpoint = 4096;
+    PRAGMA cache_size = -16384;
+    PRAGMA journal_size_limit = 67108864;";
+
 /// Rows in a folder. One is opened by each engine; several may share a folder on one host.
 pub struct FolderStore {
     path: PathBuf,
     owner: Arc<Owner>,
     writer: Mutex<Writer>,
     readers: Mutex<Vec<Connection>>,
+    disk: Disk,
 }
 
 /// The connection that writes, and what it knows of the database.
 struct Writer {
     connection: Connection,
     tasks: write::TaskIds,
+    task_runs: write::TaskRunIds,
     durability: Option<Durability>,
     disk: Disk,
 }
@@ -65,6 +78,19 @@ impl FolderStore {
         Self::open_with(path.as_ref(), Disk::default())
     }
 
+    /// The same with a disk that fails as a test asks for. The blobs beside it share the disk by
+    /// [`FolderBlobs::open_with_faults`].
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_with_faults(
+        path: impl AsRef<Path>,
+        faults: Arc<DiskFaults>,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(path.as_ref(), Disk::failing(faults))
+    }
+
     fn open_with(path: &Path, disk: Disk) -> Result<Self, StoreError> {
         for folder in [
             path.to_owned(),
@@ -72,7 +98,10 @@ impl FolderStore {
             path.join("owners"),
             path.join("tmp"),
         ] {
-            std::fs::create_dir_all(&folder).map_err(|source| StoreError::Io {
+            let created = disk
+                .operation()
+                .and_then(|()| std::fs::create_dir_all(&folder));
+            created.map_err(|source| StoreError::Io {
                 path: folder,
                 action: "created",
                 source,
@@ -84,16 +113,28 @@ impl FolderStore {
             source,
         })?;
         disk::refuse_network(&path)?;
+        let opened = |source| StoreError::Io {
+            path: path.join(DATABASE),
+            action: "opened",
+            source,
+        };
+        disk.operation().map_err(opened)?;
         let owner = Arc::new(Owner::new(&path)?);
+        disk.operation().map_err(opened)?;
         let connection = connect(&path, OpenFlags::SQLITE_OPEN_CREATE)?;
         schema::prepare(&path, &connection)?;
+        connection
+            .execute_batch(WRITER)
+            .map_err(|error| ReadError::from(error).of_store(&path, "being set up"))?;
         Ok(Self {
             writer: Mutex::new(Writer {
                 connection,
                 tasks: write::TaskIds::default(),
+                task_runs: write::TaskRunIds::default(),
                 durability: None,
-                disk,
+                disk: disk.clone(),
             }),
+            disk,
             readers: Mutex::default(),
             owner,
             path,
@@ -115,6 +156,11 @@ impl FolderStore {
         action: &'static str,
         read: impl FnOnce(&Connection) -> Result<T, ReadError>,
     ) -> Result<T, StoreError> {
+        self.disk.operation().map_err(|source| StoreError::Io {
+            path: self.path.join(DATABASE),
+            action: "read",
+            source,
+        })?;
         let free = {
             let mut readers = self.readers.lock().unwrap_or_else(PoisonError::into_inner);
             readers.pop()
@@ -321,5 +367,9 @@ impl RunStore for FolderStore {
         let writer = self.writer();
         now(write::pin_key(&writer.connection, &key, is_pinned)
             .map_err(|error| error.of_store(&self.path, "pinning a cache entry")))
+    }
+
+    fn maintenance(&self) -> Option<&dyn MaintainRuns> {
+        Some(self)
     }
 }

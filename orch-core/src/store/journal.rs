@@ -30,6 +30,9 @@ const MAX_QUEUED: usize = 64 * 1024 * 1024;
 /// What a change takes in the queue beside what it holds.
 const CHANGE_BYTES: usize = 512;
 
+#[cfg(all(test, feature = "sqlite"))]
+mod failures;
+
 /// A place in the order of changes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Default)]
 pub(crate) struct Position(u64);
@@ -75,6 +78,8 @@ struct State {
     lost: HashMap<FlowRunId, Epoch>,
     /// Why nothing is written any more.
     degraded: Option<String>,
+    /// Whether nobody does jobs any more.
+    has_no_writer: bool,
     is_closed: bool,
     /// Whether the writer sleeps until something is pushed.
     is_asleep: bool,
@@ -113,12 +118,17 @@ impl Journal {
             let theirs = Arc::clone(&shared);
             std::thread::Builder::new()
                 .name("orch-journal".to_owned())
-                .spawn(move || theirs.write())
+                .spawn(move || {
+                    let _gone = WriterGone(&theirs);
+                    theirs.write();
+                })
         });
         let writer = match writer.transpose() {
             Ok(writer) => writer,
             Err(error) => {
-                shared.lock().degraded = Some(format!("its writer cannot start: {error}"));
+                let mut state = shared.lock();
+                state.degraded = Some(format!("its writer cannot start: {error}"));
+                state.has_no_writer = true;
                 None
             }
         };
@@ -234,8 +244,13 @@ impl Journal {
     /// # Errors
     /// What happened, if flow runs are to fail with their store.
     pub(crate) fn degrade(&self, error: &StoreError) -> Result<(), String> {
-        let mut state = self.shared.lock();
-        self.shared.note_failure(&mut state, error);
+        let given_up = {
+            let mut state = self.shared.lock();
+            let given_up = self.shared.note_failure(&mut state, error);
+            self.shared.answer_waiters(&mut state);
+            given_up
+        };
+        drop(given_up);
         if self.shared.fails_with_store() {
             Err(StoreError::Degraded {
                 reason: error.to_string(),
@@ -266,7 +281,7 @@ impl Journal {
         Fut: Future<Output = R>,
     {
         let store = Arc::clone(&self.shared.store);
-        if self.writer.lock().is_ok_and(|writer| writer.is_none()) {
+        if store.is_immediate() || self.shared.lock().has_no_writer {
             return block_on(work(store));
         }
         let (sender, receiver) = std::sync::mpsc::sync_channel(1);
@@ -309,9 +324,44 @@ impl Journal {
         }
     }
 
+    /// Does something with the store on the writer's thread, after all changes so far.
+    pub(crate) fn later(&self, job: impl FnOnce(&dyn RunStore) + Send + 'static) {
+        if self.shared.store.is_immediate() {
+            job(&*self.shared.store);
+        } else {
+            self.enqueue(Box::new(job));
+        }
+    }
+
+    /// Leaves a job to the writer; drops it if there is none.
     fn enqueue(&self, job: Job) {
-        self.shared.lock().jobs.push(job);
-        self.shared.work.notify_one();
+        let mut state = self.shared.lock();
+        if !state.has_no_writer {
+            state.jobs.push(job);
+            drop(state);
+            self.shared.work.notify_one();
+        }
+    }
+}
+
+/// Tells those who wait that nobody writes any more, should the store's code have panicked.
+struct WriterGone<'a>(&'a Shared);
+
+impl Drop for WriterGone<'_> {
+    fn drop(&mut self) {
+        let mut state = self.0.lock();
+        state.has_no_writer = true;
+        let jobs = std::mem::take(&mut state.jobs);
+        let given_up = std::thread::panicking().then(|| {
+            let reason = "its writer panicked".to_owned();
+            let error = StoreError::Degraded { reason };
+            let given_up = self.0.note_failure(&mut state, &error);
+            self.0.answer_waiters(&mut state);
+            given_up
+        });
+        drop(state);
+        // Those who wait for a job learn from it that it is dropped.
+        drop((jobs, given_up));
     }
 }
 
@@ -351,9 +401,10 @@ impl Shared {
         self.then == OnStoreFailure::Fail || self.durability == Durability::Strict
     }
 
-    fn note_failure(&self, state: &mut State, error: &StoreError) {
+    /// Returns what is not written any more: holds among it are given up outside of the lock.
+    fn note_failure(&self, state: &mut State, error: &StoreError) -> Vec<Entry> {
         if state.degraded.is_some() {
-            return;
+            return Vec::new();
         }
         tracing::error!(
             target: "orch",
@@ -371,11 +422,13 @@ impl Shared {
             cause = error.source();
         }
         state.degraded = Some(reason);
-        state.queue.clear();
         state.bytes = 0;
+        // What was asked for will not come: the writer would try for ever.
+        state.wanted = 0;
         for waker in state.waiting_for_room.drain(..) {
             waker.wake();
         }
+        std::mem::take(&mut state.queue)
     }
 
     /// What somebody who waits can be told already.
@@ -541,7 +594,7 @@ impl Shared {
                     state.synced = state.committed;
                 }
             }
-            Err(error) => self.note_failure(&mut state, &error),
+            Err(error) => group.extend(self.note_failure(&mut state, &error)),
         }
         self.answer_waiters(&mut state);
         drop(state);

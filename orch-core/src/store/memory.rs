@@ -7,10 +7,12 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+mod maintenance;
+
 use super::{
     AttemptRow, BlobStore, BlobWriter, CacheRow, CallId, Change, ClaimRun, Durability, Epoch,
-    Fence, FlowRunFilter, FlowRunRow, KeyClaim, OwnerId, RunClaim, RunStore, StepRow, StoreError,
-    TaskRunRow,
+    Fence, FlowRunFilter, FlowRunRow, KeyClaim, MaintainBlobs, MaintainRuns, OwnerId, RunClaim,
+    RunStore, StepRow, StoreError, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::state::State;
@@ -455,11 +457,21 @@ impl RunStore for MemoryStore {
         }
         ready(is_there)
     }
+
+    fn maintenance(&self) -> Option<&dyn MaintainRuns> {
+        Some(self)
+    }
 }
 
 /// Large values in memory. Clones share them.
 #[derive(Clone, Default)]
-pub struct MemoryBlobs(Arc<Mutex<HashMap<Digest, Arc<[u8]>>>>);
+pub struct MemoryBlobs(Arc<Mutex<Values>>);
+
+#[derive(Default)]
+struct Values {
+    by_digest: HashMap<Digest, Arc<[u8]>>,
+    holds: usize,
+}
 
 impl MemoryBlobs {
     /// Makes an empty one.
@@ -467,7 +479,7 @@ impl MemoryBlobs {
         Self::default()
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<Digest, Arc<[u8]>>> {
+    fn lock(&self) -> MutexGuard<'_, Values> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -475,7 +487,7 @@ impl MemoryBlobs {
 impl std::fmt::Debug for MemoryBlobs {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("MemoryBlobs")
-            .field("values", &self.lock().len())
+            .field("values", &self.lock().by_digest.len())
             .finish()
     }
 }
@@ -498,7 +510,10 @@ impl Write for MemoryWriter {
 
 impl BlobWriter for MemoryWriter {
     fn finish(self: Box<Self>, digest: Digest, _durability: Durability) -> Result<(), StoreError> {
-        self.blobs.lock().insert(digest, self.bytes.into());
+        self.blobs
+            .lock()
+            .by_digest
+            .insert(digest, self.bytes.into());
         Ok(())
     }
 }
@@ -512,15 +527,30 @@ impl BlobStore for MemoryBlobs {
     }
 
     fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
-        Ok(self.lock().get(digest).map(|bytes| bytes.to_vec()))
+        let values = self.lock();
+        Ok(values.by_digest.get(digest).map(|bytes| bytes.to_vec()))
     }
 
     fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
-        Ok(self.lock().contains_key(digest))
+        Ok(self.lock().by_digest.contains_key(digest))
     }
 
     fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
-        self.lock().remove(digest);
+        self.lock().by_digest.remove(digest);
         Ok(())
+    }
+
+    fn hold(&self) -> Result<(), StoreError> {
+        self.lock().holds += 1;
+        Ok(())
+    }
+
+    fn release(&self) {
+        let mut values = self.lock();
+        values.holds = values.holds.saturating_sub(1);
+    }
+
+    fn maintenance(&self) -> Option<&dyn MaintainBlobs> {
+        Some(self)
     }
 }

@@ -71,30 +71,10 @@ impl TupleDecoder<'_> {
     pub fn element<T>(&mut self, codec: Option<Codec<T>>) -> Result<T, DecodeError> {
         let malformed = DecodeError::Malformed { at: self.at };
         let codec = codec.ok_or(DecodeError::Shape)?;
-        let rest = &self.bytes[self.at..];
-        let Some((header, rest)) = rest.split_first_chunk::<HEADER>() else {
-            return Err(malformed);
-        };
         let Some(&digest) = self.digests.next() else {
             return Err(DecodeError::Shape);
         };
-        let mut shape = [0; 16];
-        shape.copy_from_slice(&header[1..17]);
-        let mut len = [0; 8];
-        len.copy_from_slice(&header[17..]);
-        let len = u64::from_le_bytes(len);
-        let body = usize::try_from(len)
-            .ok()
-            .and_then(|len| rest.get(..len))
-            .ok_or(malformed)?;
-        let stored = Stored {
-            digest,
-            format: header[0],
-            shape,
-            len,
-            // A tuple inside of a tuple is not taken apart.
-            parts: Vec::new(),
-        };
+        let (stored, body, _) = element(&self.bytes[self.at..], digest).ok_or(malformed)?;
         self.at += HEADER + body.len();
         codec.decode(&stored, body)
     }
@@ -159,4 +139,34 @@ pub(super) fn decode<E: TupleOutput>(
         return Err(DecodeError::Shape);
     }
     Ok(tuple)
+}
+
+/// Takes the elements of a stored tuple apart without their types. `None` if they are not that.
+pub(super) fn elements<'a>(stored: &Stored, bytes: &'a [u8]) -> Option<Vec<(Stored, &'a [u8])>> {
+    let mut rest = bytes;
+    let mut elements = Vec::with_capacity(stored.parts.len());
+    for digest in &stored.parts {
+        let (element, body, after) = element(rest, *digest)?;
+        elements.push((element, body));
+        rest = after;
+    }
+    rest.is_empty().then_some(elements)
+}
+
+/// Takes the first element off, and returns what follows it.
+fn element(bytes: &[u8], digest: super::Digest) -> Option<(Stored, &[u8], &[u8])> {
+    let (header, rest) = bytes.split_first_chunk::<HEADER>()?;
+    let (format, header) = header.split_first()?;
+    let (shape, len) = header.split_first_chunk::<16>()?;
+    let len = u64::from_le_bytes(len.try_into().ok()?);
+    let (body, after) = rest.split_at_checked(usize::try_from(len).ok()?)?;
+    let stored = Stored {
+        digest,
+        format: *format,
+        shape: *shape,
+        len,
+        // A tuple inside of a tuple is not taken apart.
+        parts: Vec::new(),
+    };
+    Some((stored, body, after))
 }

@@ -6,9 +6,11 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use super::super::{BlobStore, BlobWriter, Durability, StoreError};
+use super::super::{BlobStore, BlobWriter, Durability, MaintainBlobs, StoreError};
 use super::disk::Disk;
 use crate::value::Digest;
+
+mod collect;
 
 /// Large values in a folder.
 pub struct FolderBlobs {
@@ -31,6 +33,18 @@ impl FolderBlobs {
     /// [`StoreError::Io`] if the folder cannot be used.
     pub fn open(store: impl AsRef<Path>) -> Result<Self, StoreError> {
         Self::open_with(store.as_ref(), Disk::default())
+    }
+
+    /// The same with a disk that fails as a test asks for.
+    ///
+    /// # Errors
+    /// Those of [`open`](Self::open).
+    #[cfg(any(test, feature = "testing"))]
+    pub fn open_with_faults(
+        store: impl AsRef<Path>,
+        faults: Arc<super::DiskFaults>,
+    ) -> Result<Self, StoreError> {
+        Self::open_with(store.as_ref(), Disk::failing(faults))
     }
 
     pub(super) fn open_with(store: &Path, disk: Disk) -> Result<Self, StoreError> {
@@ -123,7 +137,8 @@ impl BlobStore for FolderBlobs {
 
     fn read(&self, digest: &Digest) -> Result<Option<Vec<u8>>, StoreError> {
         let path = self.shared.path(digest);
-        match std::fs::read(&path) {
+        let read = self.shared.disk.operation();
+        match read.and_then(|()| std::fs::read(&path)) {
             Ok(bytes) => Ok(Some(bytes)),
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
             Err(error) => Err(failed(&path, "read")(error)),
@@ -141,7 +156,10 @@ impl BlobStore for FolderBlobs {
 
     fn contains(&self, digest: &Digest) -> Result<bool, StoreError> {
         let path = self.shared.path(digest);
-        path.try_exists().map_err(failed(&path, "read"))
+        let looked = self.shared.disk.operation();
+        looked
+            .and_then(|()| path.try_exists())
+            .map_err(failed(&path, "read"))
     }
 
     fn remove(&self, digest: &Digest) -> Result<(), StoreError> {
@@ -162,12 +180,15 @@ impl BlobStore for FolderBlobs {
             .unwrap_or_else(PoisonError::into_inner);
         if holds.0 == 0 {
             let path = self.shared.folder.join("gc.lock");
-            let file = OpenOptions::new()
-                .create(true)
-                .truncate(false)
-                .write(true)
-                .open(&path)
-                .map_err(failed(&path, "opened"))?;
+            let options = || {
+                OpenOptions::new()
+                    .create(true)
+                    .truncate(false)
+                    .write(true)
+                    .open(&path)
+            };
+            let opened = self.shared.disk.operation().and_then(|()| options());
+            let file = opened.map_err(failed(&path, "opened"))?;
             // A collection that is under way takes milliseconds.
             file.lock_shared().map_err(failed(&path, "locked"))?;
             holds.1 = Some(file);
@@ -186,6 +207,10 @@ impl BlobStore for FolderBlobs {
         if holds.0 == 0 {
             holds.1 = None;
         }
+    }
+
+    fn maintenance(&self) -> Option<&dyn MaintainBlobs> {
+        Some(self)
     }
 }
 
@@ -223,7 +248,8 @@ impl BlobWriter for Writer {
                 .and_then(|()| self.file.sync_all())
                 .map_err(failed(&temporary, "synced"))?;
         }
-        let is_new = match std::fs::create_dir(&folder) {
+        let created = disk.operation().and_then(|()| std::fs::create_dir(&folder));
+        let is_new = match created {
             Ok(()) => true,
             Err(error) if error.kind() == io::ErrorKind::AlreadyExists => false,
             Err(error) => return Err(failed(&folder, "created")(error)),

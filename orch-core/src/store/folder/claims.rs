@@ -14,7 +14,7 @@ use crate::state::State;
 use crate::value::Digest;
 
 /// Does something within one transaction that nobody else can write during.
-fn exclusively<T>(
+pub(super) fn exclusively<T>(
     writer: &mut Writer,
     path: &Path,
     action: &'static str,

@@ -7,24 +7,24 @@ use super::super::StoreError;
 /// Counts the operations of a store, and fails those that a test asked it to.
 #[derive(Clone, Default)]
 pub(super) struct Disk {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     faults: Option<std::sync::Arc<DiskFaults>>,
 }
 
 /// Makes the operations of a store fail, for tests: from the `n`-th on, or only that one.
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 #[derive(Debug)]
-pub(super) struct DiskFaults {
+pub struct DiskFaults {
     seen: std::sync::atomic::AtomicU64,
     first: u64,
     /// Whether later ones fail as well: a disk that stays full, a folder that is gone.
     for_good: bool,
 }
 
-#[cfg(test)]
+#[cfg(any(test, feature = "testing"))]
 impl DiskFaults {
     /// Fails the operation number `n`, from 1, and with `for_good` all after it.
-    pub(super) fn at(n: u64, for_good: bool) -> std::sync::Arc<Self> {
+    pub fn at(n: u64, for_good: bool) -> std::sync::Arc<Self> {
         std::sync::Arc::new(Self {
             seen: std::sync::atomic::AtomicU64::new(0),
             first: n,
@@ -33,13 +33,13 @@ impl DiskFaults {
     }
 
     /// Returns how many operations there were.
-    pub(super) fn operations(&self) -> u64 {
+    pub fn operations(&self) -> u64 {
         self.seen.load(std::sync::atomic::Ordering::SeqCst)
     }
 }
 
 impl Disk {
-    #[cfg(test)]
+    #[cfg(any(test, feature = "testing"))]
     pub(super) fn failing(faults: std::sync::Arc<DiskFaults>) -> Self {
         Self {
             faults: Some(faults),
@@ -48,7 +48,7 @@ impl Disk {
 
     /// Comes before each operation.
     pub(super) fn operation(&self) -> std::io::Result<()> {
-        #[cfg(test)]
+        #[cfg(any(test, feature = "testing"))]
         if let Some(faults) = &self.faults {
             let n = 1 + faults
                 .seen

@@ -11,7 +11,7 @@ use super::super::{
 };
 use super::ReadError;
 use super::values::{Bytes, VALUE, json, read_value};
-use super::write::Argument;
+use super::write::{Argument, first_task_run};
 use crate::id::FlowRunId;
 use crate::report::{EdgeKind, NodeKind};
 use crate::value::Digest;
@@ -181,10 +181,11 @@ pub(super) fn changes_since(
         "SELECT call, scope, position, task, kind, name, state, attempts, crashes, ready_at,
             started_at, ended_at, error, from_run, from_call, key, key_parts, upstream, inputs,
             execution, is_complete, is_orphaned, {VALUE}
-        FROM task_runs WHERE run = ?1 AND seq > ?2 ORDER BY position, seq"
+        FROM task_runs WHERE id >= ?1 AND id < ?2 AND seq > ?3 ORDER BY position, seq"
     );
     let mut tasks: HashMap<i64, Arc<TaskRow>> = HashMap::new();
-    let rows = all(&connection, &sql, params![n, seq as i64], |row| {
+    let params = params![first_task_run(n), first_task_run(n + 1), seq as i64];
+    let rows = all(&connection, &sql, params, |row| {
         let task: i64 = row.get(3)?;
         let task = match tasks.get(&task) {
             Some(known) => Arc::clone(known),

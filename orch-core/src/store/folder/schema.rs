@@ -1,5 +1,6 @@
 //! The tables, and the version of their layout.
 
+use std::fs::OpenOptions;
 use std::path::Path;
 
 use rusqlite::Connection;
@@ -18,9 +19,12 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
             source: source.into(),
         }
     };
-    let found: u32 = connection
-        .query_row("PRAGMA user_version", [], |row| row.get(0))
-        .map_err(failed("reading its version"))?;
+    let version = || -> Result<u32, StoreError> {
+        connection
+            .query_row("PRAGMA user_version", [], |row| row.get(0))
+            .map_err(failed("reading its version"))
+    };
+    let found = version()?;
     if found > FORMAT {
         return Err(StoreError::FormatTooNew {
             path: path.to_owned(),
@@ -31,11 +35,28 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
     if found == FORMAT {
         return Ok(());
     }
+    // Several engines may open a new folder at the same time. Of those that choose the journal at
+    // once SQLite refuses all but one, however long they would wait.
+    let lock = path.join("gc.lock");
+    let io = |source| StoreError::Io {
+        path: lock.clone(),
+        action: "locked",
+        source,
+    };
+    let file = OpenOptions::new()
+        .create(true)
+        .truncate(false)
+        .write(true)
+        .open(&lock)
+        .map_err(io)?;
+    file.lock().map_err(io)?;
+    if version()? == FORMAT {
+        return Ok(());
+    }
     // Before the first table: afterwards it would take a copy of the whole database.
     connection
         .execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
         .map_err(failed("choosing its journal"))?;
-    // Two engines may open a new folder at the same time: whoever comes second finds the tables.
     connection
         .execute_batch(TABLES)
         .map_err(failed("making its tables"))
@@ -55,7 +76,7 @@ CREATE TABLE IF NOT EXISTS tasks (
 );
 
 CREATE TABLE IF NOT EXISTS flow_runs (
-    n INTEGER PRIMARY KEY,
+    n INTEGER PRIMARY KEY AUTOINCREMENT,
     id TEXT NOT NULL UNIQUE,
     flow TEXT NOT NULL,
     name TEXT NOT NULL,
@@ -84,7 +105,8 @@ CREATE UNIQUE INDEX IF NOT EXISTS flow_runs_by_key ON flow_runs (flow, key) WHER
 CREATE INDEX IF NOT EXISTS flow_runs_by_state ON flow_runs (state);
 
 CREATE TABLE IF NOT EXISTS task_runs (
-    run INTEGER NOT NULL,
+    id INTEGER PRIMARY KEY,
+    run INTEGER GENERATED ALWAYS AS (id >> 32) VIRTUAL,
     call BLOB NOT NULL,
     seq INTEGER NOT NULL,
     scope BLOB NOT NULL,
@@ -108,8 +130,7 @@ CREATE TABLE IF NOT EXISTS task_runs (
     execution INTEGER NOT NULL,
     is_complete INTEGER NOT NULL,
     is_orphaned INTEGER NOT NULL,
-    digest BLOB, format INTEGER, shape BLOB, len INTEGER, parts BLOB, value BLOB,
-    PRIMARY KEY (run, call)
+    digest BLOB, format INTEGER, shape BLOB, len INTEGER, parts BLOB, value BLOB
 );
 
 CREATE TABLE IF NOT EXISTS attempts (
@@ -151,6 +172,17 @@ CREATE TABLE IF NOT EXISTS inflight (
     owner TEXT,
     epoch INTEGER NOT NULL
 );
+
+CREATE TABLE IF NOT EXISTS deleted_runs (n INTEGER PRIMARY KEY);
+
+CREATE INDEX IF NOT EXISTS flow_runs_by_blob ON flow_runs (digest)
+    WHERE value IS NULL AND digest IS NOT NULL;
+CREATE INDEX IF NOT EXISTS task_runs_by_blob ON task_runs (digest)
+    WHERE value IS NULL AND digest IS NOT NULL;
+CREATE INDEX IF NOT EXISTS steps_by_blob ON steps (digest)
+    WHERE value IS NULL AND digest IS NOT NULL;
+CREATE INDEX IF NOT EXISTS cache_by_blob ON cache (digest)
+    WHERE value IS NULL AND digest IS NOT NULL;
 
 PRAGMA user_version = 1;
 COMMIT;

@@ -7,8 +7,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, params};
 
 use super::super::{
-    AttemptRow, CacheRow, CallId, Change, Durability, Fence, FlowRunRow, OwnerId, ParameterRow,
-    ResultOrigin, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow,
+    AttemptRow, CacheRow, CallId, Change, Durability, Epoch, Fence, FlowRunRow, OwnerId,
+    ParameterRow, ResultOrigin, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow,
 };
 use super::values::{inline_of, parts_of, to_json};
 use super::{ReadError, Writer};
@@ -20,11 +20,30 @@ use crate::value::Digest;
 #[derive(Default)]
 pub(super) struct TaskIds(HashMap<TaskRow, i64>);
 
+/// The ids of the rows of task runs that this process has written, by the numbers of their flow
+/// runs. They are given one after the other, so that rows that are written together lie together:
+/// by their calls, which are hashes, each would be on a page of its own.
+#[derive(Default)]
+pub(super) struct TaskRunIds(HashMap<i64, RunIds>);
+
+/// Those of one flow run, as long as no other engine writes to it.
+struct RunIds {
+    epoch: Epoch,
+    of_calls: HashMap<CallId, i64>,
+    next: i64,
+}
+
+/// The ids of the task runs of a flow run: from this one on, up to the next flow run's.
+pub(super) const fn first_task_run(n: i64) -> i64 {
+    n << 32
+}
+
 /// A run that a batch writes to.
 struct Run {
     id: FlowRunId,
     n: i64,
     seq: i64,
+    epoch: Epoch,
 }
 
 impl Writer {
@@ -90,6 +109,7 @@ impl Writer {
     pub(super) fn roll_back(&mut self) {
         // Numbers given within it are gone with it.
         self.tasks.0.clear();
+        self.task_runs.0.clear();
         // After some errors SQLite has rolled back by itself.
         drop(self.end("ROLLBACK"));
     }
@@ -146,6 +166,7 @@ impl Writer {
                     id: fence.run,
                     n: row.get(0)?,
                     seq: row.get(1)?,
+                    epoch: fence.epoch,
                 })
             })
             .optional()?;
@@ -156,39 +177,43 @@ impl Writer {
         let mut run_of = |id: &FlowRunId| {
             let run = runs.iter_mut().find(|run| run.id == *id)?;
             run.seq += 1;
-            Some((run.n, run.seq))
+            Some((run.n, run.seq, run.epoch))
         };
         match change {
             Change::Nothing => {}
             Change::FlowRun(row) => {
-                if let Some((n, _)) = run_of(&row.id) {
+                if let Some((n, ..)) = run_of(&row.id) {
                     update_flow_run(&self.connection, n, row)?;
+                    if row.state.is_final() {
+                        self.task_runs.0.remove(&n);
+                    }
                 }
             }
             Change::TaskRun { run, row } => {
-                if let Some((n, seq)) = run_of(run) {
+                if let Some((n, seq, epoch)) = run_of(run) {
                     let task = self.task(&row.task)?;
-                    put_task_run(&self.connection, n, seq, task, row)?;
+                    let id = self.task_run(n, epoch, row.call)?;
+                    put_task_run(&self.connection, id, seq, task, row)?;
                 }
             }
             Change::Attempt { run, row } => {
-                if let Some((n, _)) = run_of(run) {
+                if let Some((n, ..)) = run_of(run) {
                     put_attempt(&self.connection, n, row)?;
                 }
             }
             Change::Orphaned { run, calls } => {
-                if let Some((n, seq)) = run_of(run) {
-                    let sql = "UPDATE task_runs SET is_orphaned = 1, seq = ?3
-                        WHERE run = ?1 AND call = ?2";
+                if let Some((n, seq, epoch)) = run_of(run) {
+                    let sql = "UPDATE task_runs SET is_orphaned = 1, seq = ?2 WHERE id = ?1";
                     for call in calls {
+                        let id = self.task_run(n, epoch, *call)?;
                         self.connection
                             .prepare_cached(sql)?
-                            .execute(params![n, call, seq])?;
+                            .execute(params![id, seq])?;
                     }
                 }
             }
             Change::Step { run, row } => {
-                if let Some((n, _)) = run_of(run) {
+                if let Some((n, ..)) = run_of(run) {
                     put_step(&self.connection, n, row)?;
                 }
             }
@@ -205,6 +230,33 @@ impl Writer {
             }
         }
         Ok(())
+    }
+
+    /// The id of a task run's row; it gets one the first time.
+    fn task_run(&mut self, n: i64, epoch: Epoch, call: CallId) -> Result<i64, ReadError> {
+        let known = self.task_runs.0.get(&n);
+        if known.is_none_or(|known| known.epoch != epoch) {
+            let mut ids = RunIds {
+                epoch,
+                of_calls: HashMap::new(),
+                next: first_task_run(n),
+            };
+            let sql = "SELECT id, call FROM task_runs WHERE id >= ?1 AND id < ?2 ORDER BY id";
+            let mut statement = self.connection.prepare_cached(sql)?;
+            let mut rows = statement.query([first_task_run(n), first_task_run(n + 1)])?;
+            while let Some(row) = rows.next()? {
+                let id: i64 = row.get(0)?;
+                ids.of_calls.insert(row.get(1)?, id);
+                ids.next = id + 1;
+            }
+            drop(rows);
+            drop(statement);
+            self.task_runs.0.insert(n, ids);
+        }
+        let ids = self.task_runs.0.get_mut(&n).expect("just looked up");
+        let id = *ids.of_calls.entry(call).or_insert(ids.next);
+        ids.next = ids.next.max(id + 1);
+        Ok(id)
     }
 
     /// The number of a task; it gets one the first time.
@@ -336,7 +388,7 @@ fn update_flow_run(connection: &Connection, n: i64, row: &FlowRunRow) -> Result<
 
 fn put_task_run(
     connection: &Connection,
-    n: i64,
+    id: i64,
     seq: i64,
     task: i64,
     row: &TaskRunRow,
@@ -346,14 +398,14 @@ fn put_task_run(
         ResultOrigin::Executed => (None, None),
         ResultOrigin::Cached { run, call } => (Some(run), Some(call)),
     };
-    let sql = "INSERT OR REPLACE INTO task_runs (run, call, seq, scope, position, task, kind, name,
+    let sql = "INSERT OR REPLACE INTO task_runs (id, call, seq, scope, position, task, kind, name,
             state, attempts, crashes, ready_at, started_at, ended_at, error, from_run, from_call,
             key, key_parts, upstream, inputs, execution, is_complete, is_orphaned,
             digest, format, shape, len, parts, value)
         VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18,
             ?19, ?20, ?21, ?22, ?23, ?24, ?25, ?26, ?27, ?28, ?29, ?30)";
     connection.prepare_cached(sql)?.execute(params![
-        n,
+        id,
         row.call,
         seq,
         row.scope,

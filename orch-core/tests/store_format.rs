@@ -1,0 +1,215 @@
+//! The format of stores: what was written by the release that brought it in reads back, and what
+//! the page on the store says about its tables is so.
+
+#![cfg(feature = "sqlite")]
+
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use orch_core::State;
+use orch_core::prelude::*;
+use orch_core::store::{FlowRunFilter, FolderStore, RunStore as _};
+
+/// Set to have `the_store_of_a_format_is_made_by_the_release_that_brings_it_in` write the fixture
+/// anew, which is right only for a format that was not released.
+const RENEW: &str = "ORCH_RENEW_STORE_FIXTURE";
+
+static EXECUTED: AtomicUsize = AtomicUsize::new(0);
+
+#[task(cache, id = "store-format/numbers", version = "1")]
+async fn numbers(n: u64) -> Vec<u64> {
+    EXECUTED.fetch_add(1, Ordering::SeqCst);
+    (0..n).collect()
+}
+
+#[task(id = "store-format/sum", version = "1")]
+async fn sum(numbers: &[u64]) -> u64 {
+    EXECUTED.fetch_add(1, Ordering::SeqCst);
+    numbers.iter().sum()
+}
+
+#[flow]
+async fn total(n: u64) -> anyhow::Result<u64> {
+    Ok(*sum(numbers(n)).await?)
+}
+
+/// The sum of the numbers below 5,000, whose 40 kB are a file of their own.
+const SUM: u64 = 12_497_500;
+
+fn fixture() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1")
+}
+
+/// A folder that is gone with the test.
+struct Folder(PathBuf);
+
+impl Folder {
+    fn new(name: &str) -> Self {
+        let path = std::env::temp_dir().join(format!("orch-{name}-{}", std::process::id()));
+        drop(std::fs::remove_dir_all(&path));
+        std::fs::create_dir_all(&path).unwrap();
+        Self(path)
+    }
+}
+
+impl Drop for Folder {
+    fn drop(&mut self) {
+        drop(std::fs::remove_dir_all(&self.0));
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    std::fs::create_dir_all(to).unwrap();
+    for entry in std::fs::read_dir(from).unwrap() {
+        let entry = entry.unwrap();
+        let target = to.join(entry.file_name());
+        if entry.file_type().unwrap().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            std::fs::copy(entry.path(), target).unwrap();
+        }
+    }
+}
+
+/// Runs the flow on a folder once.
+async fn make(path: &Path) {
+    let engine = Engine::open(path).unwrap();
+    assert_eq!(
+        total(5_000_u64).key("first").on(&engine).await.unwrap(),
+        SUM
+    );
+    engine.compact_store().unwrap();
+}
+
+#[tokio::test]
+async fn the_store_of_a_format_is_made_by_the_release_that_brings_it_in() {
+    let folder = Folder::new("format-made");
+    make(&folder.0).await;
+    for made in ["orch.db", "blobs"] {
+        assert!(folder.0.join(made).exists());
+    }
+    if std::env::var_os(RENEW).is_some() {
+        drop(std::fs::remove_dir_all(fixture()));
+        std::fs::create_dir_all(fixture()).unwrap();
+        std::fs::copy(folder.0.join("orch.db"), fixture().join("orch.db")).unwrap();
+        copy(&folder.0.join("blobs"), &fixture().join("blobs"));
+    }
+}
+
+#[tokio::test]
+async fn a_store_of_format_1_reads_back() {
+    let folder = Folder::new("format-1");
+    copy(&fixture(), &folder.0);
+    {
+        let store = FolderStore::open(&folder.0).unwrap();
+        let runs = store.flow_runs(FlowRunFilter::default()).await.unwrap();
+        assert_eq!(runs.len(), 1);
+        let run = &runs[0];
+        assert_eq!((run.flow.as_str(), run.state), ("total", State::Completed));
+        assert_eq!(run.key.as_deref(), Some("first"));
+        let parameters = run.parameters.as_deref().unwrap();
+        assert_eq!(parameters[0].name, "n");
+        assert_eq!(parameters[0].shown, 5_000);
+        let task_runs = store.task_runs(run.id).await.unwrap();
+        let tasks: Vec<(&str, State)> = task_runs
+            .iter()
+            .map(|run| (run.task.id.as_str(), run.state))
+            .collect();
+        assert_eq!(
+            tasks,
+            [
+                ("store-format/numbers", State::Completed),
+                ("store-format/sum", State::Completed)
+            ]
+        );
+        let entries = store.cache_entries().await.unwrap();
+        assert_eq!(entries.len(), 1);
+        assert_eq!(entries[0].task_id, "store-format/numbers");
+        assert_eq!(entries[0].made_by, (run.id, task_runs[0].call));
+    }
+    let engine = Engine::open(&folder.0).unwrap();
+    let report = engine.check_store().unwrap();
+    assert!(report.is_sound(), "{report}");
+    // The result of the run, the two task runs, the cache entry.
+    assert_eq!(report.values, 4);
+    let before = EXECUTED.load(Ordering::SeqCst);
+    assert_eq!(
+        total(5_000_u64).key("first").on(&engine).await.unwrap(),
+        SUM
+    );
+    assert_eq!(EXECUTED.load(Ordering::SeqCst), before, "it is on record");
+}
+
+#[tokio::test]
+async fn the_page_on_the_store_names_every_table_and_column() {
+    let page = include_str!("../docs/store.md");
+    let folder = Folder::new("format-page");
+    make(&folder.0).await;
+    let database = rusqlite::Connection::open(folder.0.join("orch.db")).unwrap();
+    let sql = "SELECT m.name, c.name FROM sqlite_schema m, pragma_table_xinfo(m.name) c
+        WHERE m.type = 'table' AND m.name NOT LIKE 'sqlite_%'";
+    let mut statement = database.prepare(sql).unwrap();
+    let columns: Vec<(String, String)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(columns.len() > 80, "{columns:?}");
+    for (table, column) in columns {
+        for name in [&table, &column] {
+            assert!(page.contains(&format!("`{name}`")), "`{name}` of `{table}`");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_queries_on_the_page_are_answered() {
+    let page = include_str!("../docs/store.md");
+    let folder = Folder::new("format-queries");
+    make(&folder.0).await;
+    let database = rusqlite::Connection::open(folder.0.join("orch.db")).unwrap();
+    let id: String = database
+        .query_row("SELECT id FROM flow_runs", [], |row| row.get(0))
+        .unwrap();
+    let queries: Vec<String> = page
+        .split("orch.db \"")
+        .skip(1)
+        .map(|after| after.split('"').next().unwrap())
+        .map(|query| query.replace("0000000000000000000000000f", &id))
+        .collect();
+    let rows: Vec<usize> = queries
+        .iter()
+        .map(|query| {
+            let mut statement = database.prepare(query).unwrap();
+            let mut rows = statement.query([]).unwrap();
+            let mut n = 0;
+            while rows.next().unwrap().is_some() {
+                n += 1;
+            }
+            n
+        })
+        .collect();
+    assert_eq!(rows, [1, 2], "one flow run, its two task runs");
+    // The second one reads the rows of its flow run and no others.
+    let plan: String = database
+        .query_row(&format!("EXPLAIN QUERY PLAN {}", queries[1]), [], |row| {
+            row.get(3)
+        })
+        .unwrap();
+    assert!(
+        plan.contains("flow_runs") || plan.contains("f USING"),
+        "{plan}"
+    );
+    let mut statement = database
+        .prepare(&format!("EXPLAIN QUERY PLAN {}", queries[1]))
+        .unwrap();
+    let plan: Vec<String> = statement
+        .query_map([], |row| row.get(3))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    assert!(
+        plan.iter().any(|step| step.contains("SEARCH r ")),
+        "{plan:?}"
+    );
+}
