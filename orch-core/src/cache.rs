@@ -1,7 +1,7 @@
 //! Results of cached tasks in memory, and one execution per key at a time.
 
 use std::any::Any;
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, VecDeque, hash_map};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::Notify;
@@ -122,6 +122,20 @@ impl Cache {
             entry
         };
         drop(entry);
+    }
+
+    /// Becomes the one who executes for a key, unless somebody is already.
+    pub(crate) fn try_lead(self: &Arc<Self>, key: Digest) -> Option<Flight> {
+        match lock(&self.flights).entry(key) {
+            hash_map::Entry::Occupied(_) => None,
+            hash_map::Entry::Vacant(flight) => {
+                flight.insert(Arc::default());
+                Some(Flight {
+                    cache: Arc::clone(self),
+                    key,
+                })
+            }
+        }
     }
 
     /// Becomes the one who executes for a key, or waits until whoever does has ended.

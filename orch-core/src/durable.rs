@@ -2,7 +2,7 @@
 //! and kept.
 
 use std::any::Any;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
 use crate::attempt;
@@ -10,8 +10,9 @@ use crate::body::{Body, ended_meanwhile};
 use crate::cache::{Flight, Hit, Lead};
 use crate::compute;
 use crate::context;
-use crate::definition::{CacheOption, Definition, Kind};
+use crate::definition::{CacheOption, Definition, FlowDefinition, Kind};
 use crate::error::{Failure, TaskErrorKind};
+use crate::flow::{Flow, NodeSpec};
 use crate::identity::{Identity, Source};
 use crate::input::Arguments;
 use crate::key::{CacheKeyOf, KeyBuilder, KeyHead, NoKey};
@@ -23,6 +24,7 @@ use crate::store::{
     CacheRow, CallId, Change, Durability, Epoch, Hold, KeyClaim, KeyRow, Place, ResultOrigin,
     StoredValue, TaskRow, TaskRunRow, Timestamp,
 };
+use crate::task_run::TaskRun;
 use crate::value::{Codec, Digest, Files, SeenFile};
 
 /// How old the mark of a cache entry's last use may be before it is renewed.
@@ -54,8 +56,12 @@ pub(crate) async fn run<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
     find_or_execute(&node, args).await?;
     if let Some(args) = kept {
         let flow = &node.header.flow;
-        let completed_at = node.header.identity_mut().completed_at();
-        flow.add_rollback(&node, args, completed_at.unwrap_or(flow.timestamp()).0);
+        let identity = node.header.identity_mut();
+        let was_undone = |row: &TaskRunRow| row.state == State::RolledBack;
+        if !identity.record.get().is_some_and(|row| was_undone(row)) {
+            let completed_at = identity.completed_at();
+            flow.add_rollback(&node, args, completed_at.unwrap_or(flow.timestamp()).0);
+        }
     }
     Ok(())
 }
@@ -74,7 +80,8 @@ async fn find_or_execute<B: Body>(node: &Arc<Node<B>>, args: B::Args) -> Result<
     if let Some(recorder) = &recorder {
         let _ = identity.inputs.set(looked_at.inputs);
         if let Some(earlier) = identity.call.and_then(|call| recorder.earlier(call)) {
-            if is_same::<B>(identity, &earlier, recorder) {
+            let hands_back = header.scope.as_ref().is_none_or(|scope| scope.hands_back);
+            if hands_back && is_same::<B>(identity, &earlier, recorder) {
                 return hand_back(node, args, earlier).await;
             }
             let Earlier { row, of } = &earlier;
@@ -85,6 +92,7 @@ async fn find_or_execute<B: Body>(node: &Arc<Node<B>>, args: B::Args) -> Result<
                 }
             }
         }
+        recorder.may_execute(header)?;
         identity.set_execution(recorder.next_execution());
     }
 
@@ -92,27 +100,39 @@ async fn find_or_execute<B: Body>(node: &Arc<Node<B>>, args: B::Args) -> Result<
         return execute(node, args, recorder, None, looked_at.files).await;
     };
     let _ = identity.key.set(key.clone());
+    if let Some(leading) = refreshing(identity, &key) {
+        return execute(node, args, recorder, Some(leading), looked_at.files).await;
+    }
     let cache = Arc::clone(&header.flow.engine.cache);
-    let (flight, claim) = loop {
-        if let Some(hit) = look_up(node, &key, recorder.as_deref()).await {
-            if let Some(args) = take_hit(node, args, hit).await? {
+    let leading = loop {
+        match look_up(node, &key).await {
+            Some((hit, Age::Fresh)) => {
+                let Some(args) = take_hit(node, args, hit).await? else {
+                    return Ok(());
+                };
                 // It was not there after all.
                 cache.remove(&key.digest);
-                return execute(
-                    node,
-                    args,
-                    recorder,
-                    Some(Leading::default()),
-                    looked_at.files,
-                )
-                .await;
+                let leading = Some(Leading::default());
+                return execute(node, args, recorder, leading, looked_at.files).await;
             }
-            return Ok(());
+            Some((hit, Age::Stale)) => {
+                if let Some(value) = load_hit(node, &hit).await {
+                    take_value(node, hit, value).await?;
+                    refresh(node, args, &key).await;
+                    return Ok(());
+                }
+            }
+            None => {}
         }
         match cache.lead(key.digest).await {
             Lead::Ended => continue,
-            Lead::Leader(flight) => match claim_elsewhere(&key, recorder.as_deref()).await {
-                Some(claim) => break (flight, claim),
+            Lead::Leader(flight) => match claim_elsewhere(node, &key).await {
+                Some(claim) => {
+                    break Leading {
+                        _claim: claim,
+                        _flight: Some(flight),
+                    };
+                }
                 None => {
                     drop(flight);
                     tokio::time::sleep(FOREIGN_EXECUTION).await;
@@ -120,27 +140,83 @@ async fn find_or_execute<B: Body>(node: &Arc<Node<B>>, args: B::Args) -> Result<
             },
         }
     };
-    let leading = Leading {
-        claim,
-        flight: Some(flight),
-    };
     // Whoever led before may have put it there between the look and the claim.
-    if let Some(hit) = look_up(node, &key, recorder.as_deref()).await {
-        if let Some(args) = take_hit(node, args, hit).await? {
-            return execute(node, args, recorder, Some(leading), looked_at.files).await;
-        }
-        return Ok(());
+    if let Some((hit, Age::Fresh)) = look_up(node, &key).await {
+        let Some(args) = take_hit(node, args, hit).await? else {
+            return Ok(());
+        };
+        return execute(node, args, recorder, Some(leading), looked_at.files).await;
     }
     execute(node, args, recorder, Some(leading), looked_at.files).await
 }
 
+/// Makes a new result for a key whose result has outlived its age, unless somebody does already.
+/// It runs beside the flow run that found it: that one does not wait, and does not fail with it.
+async fn refresh<B: Body>(node: &Arc<Node<B>>, args: B::Args, key: &KeyRow) {
+    let header = &node.header;
+    let engine = &header.flow.engine;
+    let Some(flight) = engine.cache.try_lead(key.digest) else {
+        return;
+    };
+    let Some(claim) = claim_elsewhere(node, key).await else {
+        return;
+    };
+    let leading = Leading {
+        _claim: claim,
+        _flight: Some(flight),
+    };
+    let flow = engine.start_bare(&REFRESH);
+    let mut spec = NodeSpec::new(header.definition, header.kind);
+    let identity = Identity::of_refresh(key.digest, leading);
+    spec.detail.get_or_insert_default().identity = OnceLock::from(identity);
+    let Some(runtime) = flow.runtime().cloned() else {
+        return;
+    };
+    let run = TaskRun::first(flow.submit::<B>(spec, args, node.again));
+    drop(runtime.spawn(async move {
+        if let Err(error) = run.await {
+            tracing::warn!(
+                target: "orch",
+                "a cached result was not refreshed: {error}; the old one stays as long as it may"
+            );
+        }
+    }));
+}
+
+/// Takes the right to execute that a refreshing node was submitted with.
+fn refreshing(identity: &Identity, key: &KeyRow) -> Option<Leading> {
+    let mut refreshing = identity
+        .refreshing
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner);
+    let (of, leading) = refreshing.take()?;
+    // A file among the arguments may have changed since.
+    (of == key.digest).then_some(leading)
+}
+
+/// The flow that refreshing task runs belong to.
+static REFRESH: FlowDefinition = FlowDefinition::new("refresh", "", "", 0, "");
+
 /// The right to execute for a key, here and among the processes of a folder.
 #[derive(Default)]
-#[expect(dead_code, reason = "held for what dropping them does")]
-struct Leading {
-    claim: Option<Claim>,
+pub(crate) struct Leading {
+    _claim: Option<Claim>,
     /// Last: who waits here goes on when the others can as well.
-    flight: Option<Flight>,
+    _flight: Option<Flight>,
+}
+
+impl std::fmt::Debug for Leading {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Leading").finish_non_exhaustive()
+    }
+}
+
+/// How a cached result stands to the age that it may have.
+enum Age {
+    /// Within it.
+    Fresh,
+    /// Past it, and within what the task puts up with while a new one is made.
+    Stale,
 }
 
 /// A claim of a key in the store, given up when it is dropped.
@@ -264,7 +340,7 @@ pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
     let hit = key_of::<B>(node, &args, Files::AtOnce)
         .ok()
         .and_then(|(key, _)| engine.cache.get(&key.digest))
-        .filter(|hit| is_fresh(header, hit.made_at));
+        .filter(|hit| matches!(age_of(header, hit.made_at), Some(Age::Fresh)));
     let value = hit.as_ref().and_then(|hit| {
         let value = hit.value.clone()?;
         value.downcast::<B::Output>().ok()
@@ -278,17 +354,6 @@ pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
     let _ = identity.source.set(Source::Cache(hit.origin));
     node.keep_shared(value);
     true
-}
-
-/// Whether a cached result is young enough.
-fn is_fresh(header: &Header, made_at: Timestamp) -> bool {
-    match header.definition.cache {
-        CacheOption::GlobalFor(age) => {
-            let now = header.flow.timestamp();
-            now.0.saturating_sub(made_at.0) as u128 <= age.as_nanos()
-        }
-        _ => true,
-    }
 }
 
 fn warn_no_key(task_run: &str, problem: &NoKey) {
@@ -331,7 +396,7 @@ fn is_same<B: Body>(identity: &Identity, earlier: &Earlier, recorder: &Recorder)
     let row = &earlier.row;
     identity.is_complete
         && row.is_complete
-        && row.state.is_success()
+        && (row.state.is_success() || recorder.is_rolling_back() && row.state == State::RolledBack)
         && row.result.is_some()
         && is_same_code(identity, row)
         && Some(&row.inputs) == identity.inputs.get()
@@ -385,6 +450,9 @@ async fn hand_back<B: Body>(
     };
     identity.set_execution(row.execution);
     identity.set_completed_at(row.ended_at);
+    if B::HAS_ROLLBACK {
+        let _ = identity.record.set(Box::new(row.clone()));
+    }
     let value = row.result.clone().expect("looked at before");
     // A node that is stopped meanwhile leaves the record as it is.
     identity.set_recorded(true);
@@ -400,6 +468,7 @@ async fn hand_back<B: Body>(
             identity.set_recorded(false);
             let recorder = node.header.flow.recorder().cloned();
             if let Some(recorder) = &recorder {
+                recorder.may_execute(&node.header)?;
                 identity.set_execution(recorder.next_execution());
             }
             let leading = identity.key.get().map(|_| Leading::default());
@@ -414,24 +483,47 @@ async fn take_hit<B: Body>(
     args: B::Args,
     hit: Hit,
 ) -> Result<Option<B::Args>, Failure> {
-    let source = Source::Cache(hit.origin);
-    if let Some(value) = hit
-        .value
-        .and_then(|value| value.downcast::<B::Output>().ok())
-    {
-        let identity = node.header.identity_mut();
-        let _ = identity.stored.set(hit.stored);
-        let _ = identity.source.set(source);
-        node.keep_shared(value);
+    if let Some(value) = in_hit::<B>(&hit) {
         drop(args);
-        record_found(node).await?;
+        take_value(node, hit, value).await?;
         return Ok(None);
     }
-    let rest = settle(node, args, hit.stored, source).await;
+    let rest = settle(node, args, hit.stored, Source::Cache(hit.origin)).await;
     if rest.is_none() {
         record_found(node).await?;
     }
     Ok(rest)
+}
+
+/// Returns the result that was found, if it is in memory.
+fn in_hit<B: Body>(hit: &Hit) -> Option<Arc<B::Output>> {
+    Arc::clone(hit.value.as_ref()?).downcast().ok()
+}
+
+/// Brings the result that was found into memory.
+async fn load_hit<B: Body>(node: &Node<B>, hit: &Hit) -> Option<Arc<B::Output>> {
+    if let Some(value) = in_hit::<B>(hit) {
+        return Some(value);
+    }
+    let flow = &node.header.flow;
+    let (codec, blobs) = (B::codec()?, Arc::clone(flow.engine.blobs()?));
+    let stored = hit.stored.clone();
+    let job = move || recorder::get(&*blobs, codec, &stored);
+    let found = compute::call(&flow.engine, flow.runtime(), job).await;
+    found.ok().flatten().map(Arc::new)
+}
+
+/// Ends a node with the result that was found.
+async fn take_value<B: Body>(
+    node: &Arc<Node<B>>,
+    hit: Hit,
+    value: Arc<B::Output>,
+) -> Result<(), Failure> {
+    let identity = node.header.identity_mut();
+    let _ = identity.stored.set(hit.stored);
+    let _ = identity.source.set(Source::Cache(hit.origin));
+    node.keep_shared(value);
+    record_found(node).await
 }
 
 /// Gives a node a stored result: at once if it is small, else when somebody needs it. Gives the
@@ -487,39 +579,47 @@ async fn record_found<B: Body>(node: &Arc<Node<B>>) -> Result<(), Failure> {
 }
 
 /// Looks a key up, in memory and then in the store.
-async fn look_up<B: Body>(
-    node: &Arc<Node<B>>,
-    key: &KeyRow,
-    recorder: Option<&Recorder>,
-) -> Option<Hit> {
+async fn look_up<B: Body>(node: &Arc<Node<B>>, key: &KeyRow) -> Option<(Hit, Age)> {
     let header = &node.header;
-    let engine = &header.flow.engine;
+    let flow = &header.flow;
+    let engine = &flow.engine;
     if engine.is_refreshed(header) {
         return None;
     }
-    if let Some(hit) = engine.cache.get(&key.digest) {
-        return is_fresh(header, hit.made_at).then_some(hit);
+    let in_memory = engine.cache.get(&key.digest).and_then(|hit| {
+        let age = age_of(header, hit.made_at)?;
+        Some((hit, age))
+    });
+    let Some(store) = &engine.store else {
+        return in_memory;
+    };
+    if let Some((hit, Age::Fresh)) = in_memory {
+        return Some((hit, Age::Fresh));
     }
-    let recorder = recorder?;
-    let row = match recorder.store.runs.cached(key.digest).await {
-        Ok(row) => row?,
+    // Another process may have made a newer one.
+    let row = match store.runs.cached(key.digest).await {
+        Ok(row) => row,
         Err(error) => {
             tracing::warn!(target: "orch", "{error}; the cache counts as empty");
-            return None;
+            None
         }
     };
-    if !is_fresh(header, row.made_at) {
-        return None;
-    }
-    let now = header.flow.timestamp();
+    let Some((row, age)) = row.and_then(|row| {
+        let age = age_of(header, row.made_at)?;
+        Some((row, age))
+    }) else {
+        return in_memory;
+    };
+    let now = flow.timestamp();
     // Eviction looks at the day, not at the second.
     if now.0.saturating_sub(row.used_at.0) as u128 > USED.as_nanos() {
-        recorder.push(Change::CacheUsed {
+        let used = Change::CacheUsed {
             key: key.digest,
             at: now,
-        });
+        };
+        push(flow, store, used, None);
     }
-    Some(Hit {
+    let hit = Hit {
         value: None,
         stored: row.value,
         origin: ResultOrigin::Cached {
@@ -527,15 +627,37 @@ async fn look_up<B: Body>(
             call: row.made_by.1,
         },
         made_at: row.made_at,
-    })
+    };
+    Some((hit, age))
+}
+
+/// How old a result of a task run is; `None` if it is too old.
+fn age_of(header: &Header, made_at: Timestamp) -> Option<Age> {
+    let definition = header.definition;
+    let CacheOption::GlobalFor(limit) = definition.cache else {
+        return Some(Age::Fresh);
+    };
+    let Timestamp(now) = header.flow.timestamp();
+    let age = u128::try_from(now.saturating_sub(made_at.0)).unwrap_or(0);
+    let stale = limit.saturating_add(definition.stale_ok.unwrap_or_default());
+    if age <= limit.as_nanos() {
+        Some(Age::Fresh)
+    } else {
+        (age <= stale.as_nanos()).then_some(Age::Stale)
+    }
+}
+
+/// Hands a change to the journal: as one of the flow run, where that is recorded.
+fn push(flow: &Flow, store: &EngineStore, change: Change, hold: Option<Hold>) {
+    let fence = flow.recorder().map(|recorder| recorder.fence());
+    store.journal.push(fence, change, hold);
 }
 
 /// Claims a key among the processes of a folder. `None` while another one has it.
-async fn claim_elsewhere(key: &KeyRow, recorder: Option<&Recorder>) -> Option<Option<Claim>> {
-    let Some(recorder) = recorder else {
+async fn claim_elsewhere<B: Body>(node: &Node<B>, key: &KeyRow) -> Option<Option<Claim>> {
+    let Some(store) = &node.header.flow.engine.store else {
         return Some(None);
     };
-    let store = &recorder.store;
     match store.journal.claim_key(key.digest).await {
         Ok(KeyClaim::Claimed(epoch)) => Some(Some(Claim {
             store: Arc::clone(store),
@@ -571,7 +693,7 @@ async fn execute<B: Body>(
     let result = attempt::run_with_policy(node, args).await?;
     let took = node.header.flow.now().saturating_sub(started);
 
-    let (value, kept) = store_result(node, result, recorder.as_deref(), &leading).await?;
+    let (value, kept) = store_result(node, result, leading.is_some()).await?;
     let identity = node.header.identity_mut();
     let mut hold = None;
     if let Some(kept) = kept {
@@ -591,7 +713,9 @@ async fn execute<B: Body>(
         && leading.is_some()
         && let (Some(key), Some(stored)) = (identity.key.get(), identity.stored.get())
     {
-        keep_cached(node, &value, key, stored, recorder.as_deref(), took);
+        // The row of the task run comes after that of the cache, with the hold.
+        let hold = hold.take_if(|_| recorder.is_none());
+        keep_cached(node, &value, key, stored, hold, took);
     }
     match value {
         Value::Own(value) => node.keep(value),
@@ -617,17 +741,16 @@ enum Value<T> {
 async fn store_result<B: Body>(
     node: &Arc<Node<B>>,
     result: B::Output,
-    recorder: Option<&Recorder>,
-    leading: &Option<Leading>,
+    is_cached: bool,
 ) -> Result<(Value<B::Output>, Option<Kept>), Failure> {
     let header = &node.header;
     let Some(codec) = B::codec() else {
         return Ok((Value::Own(result), None));
     };
-    if recorder.is_none() && leading.is_none() {
+    if header.flow.recorder().is_none() && !is_cached {
         return Ok((Value::Own(result), None));
     }
-    let store = recorder.map(|recorder| Arc::clone(&recorder.store));
+    let store = header.flow.engine.store.clone();
     let encode = move |value: &B::Output| match &store {
         Some(store) => store.put(codec, value),
         None => Ok(Kept {
@@ -660,9 +783,8 @@ async fn store_result<B: Body>(
             None
         }
         Err(NotStored::Store(error)) => {
-            if let Some(recorder) = recorder {
-                recorder
-                    .store
+            if let Some(store) = &header.flow.engine.store {
+                store
                     .journal
                     .degrade(&error)
                     .map_err(|message| Failure::last(TaskErrorKind::Store { message }))?;
@@ -670,7 +792,7 @@ async fn store_result<B: Body>(
             None
         }
     };
-    let value = if leading.is_some() {
+    let value = if is_cached {
         Value::Shared(Arc::new(result))
     } else {
         Value::Own(result)
@@ -691,7 +813,7 @@ fn keep_cached<B: Body>(
     value: &Value<B::Output>,
     key: &KeyRow,
     stored: &StoredValue,
-    recorder: Option<&Recorder>,
+    hold: Option<Hold>,
     took: u64,
 ) {
     let header = &node.header;
@@ -702,10 +824,10 @@ fn keep_cached<B: Body>(
         let hit = Hit::of(value, stored.clone(), made_by, now);
         header.flow.engine.cache.put(key.digest, hit);
     }
-    if let Some(recorder) = recorder
+    if let Some(store) = &header.flow.engine.store
         && header.definition.cache != CacheOption::Run
     {
-        recorder.push(Change::Cache(Box::new(CacheRow {
+        let row = Change::Cache(Box::new(CacheRow {
             key: key.clone(),
             task_id: B::task_id(header.definition),
             task: header.definition.name.to_owned(),
@@ -715,7 +837,8 @@ fn keep_cached<B: Body>(
             took,
             used_at: now,
             is_pinned: false,
-        })));
+        }));
+        push(&header.flow, store, row, hold);
     }
 }
 
@@ -815,8 +938,8 @@ pub(crate) async fn load<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
     };
     if let Some(key) = header.identity().and_then(|identity| identity.key.get()) {
         flow.engine.cache.remove(&key.digest);
-        if let Some(recorder) = flow.recorder() {
-            recorder.push(Change::CacheDropped { key: key.digest });
+        if let Some(store) = &flow.engine.store {
+            push(flow, store, Change::CacheDropped { key: key.digest }, None);
         }
     }
     let loading = load_inputs(&args);
@@ -827,9 +950,8 @@ pub(crate) async fn load<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
         "its stored result was lost; it runs again"
     );
     let result = B::attempt(&node, args).await?;
-    let again = match flow.recorder() {
-        Some(recorder) => recorder
-            .store
+    let again = match &flow.engine.store {
+        Some(store) => store
             .put(codec, &result)
             .ok()
             .map(|kept| kept.value.stored.digest),

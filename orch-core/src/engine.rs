@@ -40,7 +40,9 @@ use crate::resource::Resources;
 use crate::stop::Stop;
 #[cfg(feature = "sqlite")]
 use crate::store::StoreError;
-use crate::store::{BlobStore, CacheBudget, Durability, OnStoreFailure, Retention, RunStore};
+use crate::store::{
+    BlobStore, CacheBudget, Durability, OnStoreFailure, Retention, RunStore, Timestamp,
+};
 use crate::value::Codec;
 
 /// Executes flow runs: a handle that is cheap to clone and that a host service owns.
@@ -120,9 +122,35 @@ pub(crate) struct EngineInner {
     pub(crate) faults: Faults,
     pub(crate) cache: Arc<Cache>,
     pub(crate) store: Option<Arc<EngineStore>>,
+    pub(crate) clock: Clock,
     is_closed: AtomicBool,
     running: Mutex<Running>,
     changed: Notify,
+}
+
+/// The system's clock, moved on by as much as a test has moved the runtime's.
+pub(crate) struct Clock {
+    started: std::time::Instant,
+    started_for_tests: Instant,
+}
+
+impl Clock {
+    fn start() -> Self {
+        Self {
+            started: std::time::Instant::now(),
+            started_for_tests: Instant::now(),
+        }
+    }
+
+    /// Returns the present moment.
+    pub(crate) fn timestamp(&self) -> Timestamp {
+        let ahead = self
+            .started_for_tests
+            .elapsed()
+            .saturating_sub(self.started.elapsed());
+        let Timestamp(now) = Timestamp::now();
+        Timestamp(now.saturating_add_unsigned(ahead.as_nanos() as u64))
+    }
 }
 
 #[derive(Default)]
@@ -411,6 +439,7 @@ impl EngineBuilder {
             faults: self.faults,
             cache,
             store,
+            clock: Clock::start(),
             is_closed: AtomicBool::new(false),
             running: Mutex::default(),
             changed: Notify::new(),

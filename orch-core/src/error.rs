@@ -503,6 +503,12 @@ pub enum FlowErrorKind {
         /// The id.
         run: FlowRunId,
     },
+    /// Its process was gone while what it had done was undone, and the rest is undone now. It ends as
+    /// it would have then.
+    Undone {
+        /// Why it had failed.
+        error: RecordedError,
+    },
     /// As many runs of this flow as may be are under way.
     TooManyRunning {
         /// How many may be.
@@ -571,6 +577,7 @@ impl FlowError {
             FlowErrorKind::Cancelled { .. } => StateChange::Cancel,
             FlowErrorKind::TimedOut { .. } => StateChange::TimeOut,
             FlowErrorKind::TooManyRunning { .. } => StateChange::Skip,
+            FlowErrorKind::Undone { error } => error.change(),
             _ => StateChange::Fail,
         }
     }
@@ -650,6 +657,13 @@ impl fmt::Display for FlowError {
             }
             FlowErrorKind::Unknown { run } => {
                 write!(f, " cannot be resumed: there is no record of {run}")
+            }
+            FlowErrorKind::Undone { error } => {
+                write!(
+                    f,
+                    " had failed before its process was gone: {}",
+                    error.message
+                )
             }
             FlowErrorKind::TooManyRunning { max_running } => {
                 write!(

@@ -10,7 +10,7 @@ use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 use std::task::Waker;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::Duration;
 
 use tokio::runtime::Handle as Runtime;
 use tokio::sync::Notify;
@@ -253,12 +253,10 @@ impl Flow {
             .map(|tag| (*tag).to_owned())
             .collect();
         tags.extend(spec.tags);
-        let started_at = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .map_or(0, |since| since.as_nanos() as i64);
+        let started_at = engine.clock.timestamp();
         let (recorder, steps) = match recorder {
             Some(recorder) => {
-                let (recorder, steps) = recorder(Timestamp(started_at));
+                let (recorder, steps) = recorder(started_at);
                 (Some(Arc::new(recorder)), steps)
             }
             None => (None, Steps::default()),
@@ -269,7 +267,7 @@ impl Flow {
             definition,
             runtime,
             started: Instant::now(),
-            started_at: Timestamp(started_at),
+            started_at,
             seed,
             seeds: Seeds::new(seed),
             failure_mode,
@@ -623,7 +621,7 @@ impl Flow {
 
     /// A task run failed and nothing is left in the program that could look at it.
     pub(crate) fn failure_out_of_reach(&self, header: &Header) {
-        if header.scope.as_ref().is_some_and(|scope| scope.is_exempt()) {
+        if header.is_cleanup() {
             return;
         }
         self.react_to_failure();

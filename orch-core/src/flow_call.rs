@@ -91,6 +91,8 @@ struct FlowOptions {
     origin: Option<(RunOrigin, Vec<TaskRunRow>)>,
     /// The call that starts it as a subflow.
     called_by: Option<(FlowRunId, CallId)>,
+    /// Only undo what there is of it.
+    roll_back: bool,
 }
 
 impl FlowOptions {
@@ -104,6 +106,7 @@ impl FlowOptions {
             origin,
             earlier: earlier.unwrap_or_default(),
             caller: self.called_by,
+            roll_back: self.roll_back,
         };
         let spec = FlowSpec {
             definition,
@@ -263,7 +266,7 @@ impl<T: Send + Sync + 'static> IntoFuture for FlowCall<T> {
     type IntoFuture = FlowFuture<T>;
 
     fn into_future(self) -> FlowFuture<T> {
-        FlowFuture(FlowFutureInner::Call(Some(self)))
+        FlowFuture(FlowFutureInner::Call(Some(Box::new(self))))
     }
 }
 
@@ -271,12 +274,8 @@ impl<T: Send + Sync + 'static> IntoFuture for FlowCall<T> {
 #[must_use = "futures do nothing unless they are awaited"]
 pub struct FlowFuture<T>(FlowFutureInner<T>);
 
-#[expect(
-    clippy::large_enum_variant,
-    reason = "a call is moved once and then is a small one of the others"
-)]
 enum FlowFutureInner<T> {
-    Call(Option<FlowCall<T>>),
+    Call(Option<Box<FlowCall<T>>>),
     Run(FlowRun<T>),
     Subflow(Option<TaskRun<T>>),
     Ended(Option<Tracked<T>>),
@@ -297,7 +296,7 @@ impl<T: Send + Sync + 'static> Future for FlowFuture<T> {
                         None if is_inside => FlowFutureInner::Subflow(Some(call.submit())),
                         engine => {
                             let engine = engine.clone().unwrap_or_default();
-                            let FlowCall { call, options } = call;
+                            let FlowCall { call, options } = *call;
                             FlowFutureInner::Run(call.start(&engine.0, options, None))
                         }
                     };
@@ -523,7 +522,10 @@ impl<F: FlowFunction> TypedCall<F> {
         async move {
             wait_for(upstreams).await?;
             let mut rest = Some(self.args);
-            let mut left = if self.again.is_some() {
+            let is_only_undone = flow
+                .recorder()
+                .is_some_and(|recorder| recorder.is_rolling_back());
+            let mut left = if self.again.is_some() && !is_only_undone {
                 F::definition().retries
             } else {
                 0
@@ -703,16 +705,28 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
             options.seed = Some(context::seed_of(header));
         }
         options.called_by = header.call().map(|call| (header.flow.id, call));
+        let recorder = header.flow.recorder();
+        let is_rolling_back = recorder.is_some_and(|recorder| recorder.is_rolling_back());
         if options.key.is_none() && Arc::ptr_eq(&engine, &header.flow.engine) {
-            match earlier_run(header) {
-                Some(row) if row.state != State::Completed => options.resume = Some(row.id),
-                Some(row) => {
-                    if let Ok(result) = engine.recorded_result(F::codec(), &row) {
-                        return Ok(result);
-                    }
-                }
-                None => {}
+            let earlier = earlier_run(header);
+            if let Some(row) = &earlier
+                && row.state == State::Completed
+                && let Ok(result) = engine.recorded_result(F::codec(), row)
+            {
+                return Ok(result);
             }
+            // One that has ended, has undone what it did.
+            options.resume = earlier
+                .filter(|row| row.state != State::Completed)
+                .filter(|row| !(is_rolling_back && row.state.is_final()))
+                .map(|row| row.id);
+        }
+        if is_rolling_back && !header.is_cleanup() {
+            if options.resume.is_none() {
+                let reason = CancelReason::Failure;
+                return Err(Failure::last(TaskErrorKind::Cancelled { reason }));
+            }
+            options.roll_back = true;
         }
         let token = TaskContext::current().cancel_token();
         let caller = Some((header.flow.id, header.index));

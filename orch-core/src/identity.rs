@@ -6,11 +6,12 @@ use std::collections::HashMap;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
+use crate::durable::Leading;
 use crate::key::{CallHasher, KnownCall, numbered};
 use crate::node::Header;
 use crate::report::EdgeKind;
 use crate::state::StateChange;
-use crate::store::{CallId, KeyRow, ResultOrigin, StoredValue, TaskRow, Timestamp};
+use crate::store::{CallId, KeyRow, ResultOrigin, StoredValue, TaskRow, TaskRunRow, Timestamp};
 use crate::value::Digest;
 
 /// What a task run is to the cache and to the store.
@@ -51,6 +52,10 @@ pub(crate) struct Identity {
     is_recorded: AtomicBool,
     /// When a result that was handed back was made.
     completed_at: OnceLock<Timestamp>,
+    /// Set for a node that only makes a cached result anew: for which key.
+    pub(crate) refreshing: Mutex<Option<(Digest, Leading)>>,
+    /// The record that was handed back, for a task run that may have to be undone.
+    pub(crate) record: OnceLock<Box<TaskRunRow>>,
     /// Whether a file changed while it was read: the result is of no certain input.
     is_tainted: AtomicBool,
 }
@@ -70,6 +75,14 @@ impl Identity {
             call: Some(call),
             is_complete: known.is_complete,
             has_files: known.has_files,
+            ..Self::default()
+        }
+    }
+
+    /// What a node is that only makes a cached result anew.
+    pub(crate) fn of_refresh(key: Digest, leading: Leading) -> Self {
+        Self {
+            refreshing: Mutex::new(Some((key, leading))),
             ..Self::default()
         }
     }

@@ -292,6 +292,16 @@ pub(crate) fn numbered(base: [u8; 16], ordinal: u32) -> CallId {
     CallId(first_half(&hasher.finalize()))
 }
 
+impl CallId {
+    /// Names what undoes one execution of this call, as the scope of its calls.
+    pub(crate) fn undoing(self, execution: u64) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("orch undoing of a call, version 1");
+        hasher.update(&self.0);
+        hasher.update(&execution.to_le_bytes());
+        Self(first_half(&hasher.finalize()))
+    }
+}
+
 fn first_half(hash: &blake3::Hash) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&hash.as_bytes()[..16]);

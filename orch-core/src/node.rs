@@ -372,6 +372,11 @@ impl Header {
             .unwrap_or(self.definition.priority)
     }
 
+    /// Whether it belongs to a cleanup or to an undoing.
+    pub(crate) fn is_cleanup(&self) -> bool {
+        self.scope.as_ref().is_some_and(|scope| scope.is_exempt())
+    }
+
     /// Whether it belongs to a map, which counts its items and does not list them.
     pub(crate) fn is_item(&self) -> bool {
         self.scope

@@ -131,7 +131,13 @@ impl<'a> Parameters<'a> {
                 return call.parameter(name, &argument, digest);
             }
         };
-        let (KeyedInner::Value(value), Some(form)) = (argument, form) else {
+        let value = match argument {
+            KeyedInner::Value(value) => Some(value),
+            // One that a task run of another flow run has given already is as good.
+            KeyedInner::Run(handle) => handle.value(),
+            KeyedInner::Gather(_) => None,
+        };
+        let (Some(value), Some(form)) = (value, form) else {
             problem.get_or_insert_with(|| format!("parameter `{name}` of type `{ty}`"));
             return;
         };

@@ -8,10 +8,11 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use crate::body::Body;
 use crate::definition::Definition;
 use crate::engine::Upkeep;
-use crate::error::{Failure, FlowError, RecordedError, TaskErrorKind};
+use crate::error::{CancelReason, Failure, FlowError, RecordedError, TaskErrorKind};
 use crate::id::FlowRunId;
 use crate::identity::{Identity, Source};
 use crate::node::Header;
+use crate::report::NodeKind;
 use crate::secret::scrub;
 use crate::state::State;
 use crate::store::{
@@ -307,6 +308,8 @@ pub(crate) struct Recorder {
     waiting: HashSet<CallId>,
     /// Whether the flow run had come to an end before.
     had_ended: bool,
+    /// Why the flow run had failed, if its process was gone while it was undone.
+    failed_with: Option<RecordedError>,
     /// The flow run as it was recorded last.
     row: Mutex<FlowRunRow>,
 }
@@ -355,6 +358,7 @@ impl Recorder {
             earlier: Mutex::new(earlier),
             started_at,
             had_ended: row.state.is_final(),
+            failed_with: row.error.clone().filter(|_| row.is_rolling_back),
             row: Mutex::new(row),
         }
     }
@@ -408,11 +412,56 @@ impl Recorder {
             row.ended_at = Some(ended_at);
             row.error = error;
             row.result = result;
+            row.is_rolling_back = false;
             row.clone()
         };
         let position = self.push_holding(Change::FlowRun(Box::new(row)), hold);
         self.store.collect_if_due();
         position
+    }
+
+    /// Records that the flow run has failed and is to be undone, and waits until that is on disk:
+    /// from now on nothing of it is executed any more, whatever becomes of this process. Returns
+    /// whether it is still ours to undo.
+    pub(crate) async fn begin_roll_back(&self, error: &FlowError) -> bool {
+        let row = {
+            let mut row = lock(&self.row);
+            row.state = State::Running;
+            row.error = Some(RecordedError::of_flow(error));
+            row.is_rolling_back = true;
+            row.clone()
+        };
+        let position = self.push(Change::FlowRun(Box::new(row)));
+        match self.store.journal.sync(self.fence, position).await {
+            Ok(()) => true,
+            Err(StoreError::OwnershipLost { .. }) => false,
+            Err(error) => {
+                tracing::error!(target: "orch", "{error}; the flow run is undone all the same");
+                true
+            }
+        }
+    }
+
+    /// Returns why the flow run had failed, if its process was gone while it was undone.
+    pub(crate) fn failed_with(&self) -> Option<&RecordedError> {
+        self.failed_with.as_ref()
+    }
+
+    /// Whether all that is left to do for the flow run is to undo it.
+    pub(crate) fn is_rolling_back(&self) -> bool {
+        self.failed_with.is_some()
+    }
+
+    /// Whether a task run may be executed: not any more in a flow run that is only to be undone.
+    ///
+    /// # Errors
+    /// It is cancelled.
+    pub(crate) fn may_execute(&self, header: &Header) -> Result<(), Failure> {
+        if self.is_rolling_back() && header.kind == NodeKind::Task && !header.is_cleanup() {
+            let reason = CancelReason::Failure;
+            return Err(Failure::last(TaskErrorKind::Cancelled { reason }));
+        }
+        Ok(())
     }
 
     /// Returns the flow run as it was recorded last.
@@ -515,8 +564,48 @@ impl Recorder {
         ended: Option<u64>,
         hold: Option<Hold>,
     ) -> Option<Position> {
+        // A flow run that is only to be undone stays recorded as it was.
+        if self.is_rolling_back() && !header.is_cleanup() {
+            return None;
+        }
+        let row = self.task_run(header, identity, state, ended)?;
+        Some(self.push_task_run_row(row, hold))
+    }
+
+    /// Records that a task run was undone: nothing else of it changes.
+    pub(crate) fn push_undone(&self, header: &Header, identity: &Identity, completed_at: i64) {
+        let row = match identity.record.get() {
+            Some(record) => Some((**record).clone()),
+            None => self.task_run(header, identity, State::RolledBack, None),
+        };
+        if let Some(row) = row {
+            let row = TaskRunRow {
+                state: State::RolledBack,
+                ended_at: Some(Timestamp(completed_at)),
+                ..row
+            };
+            self.push_task_run_row(row, None);
+        }
+    }
+
+    fn push_task_run_row(&self, row: TaskRunRow, hold: Option<Hold>) -> Position {
+        let change = Change::TaskRun {
+            run: self.fence.run,
+            row: Box::new(row),
+        };
+        self.push_holding(change, hold)
+    }
+
+    /// A task run as it stands.
+    fn task_run(
+        &self,
+        header: &Header,
+        identity: &Identity,
+        state: State,
+        ended: Option<u64>,
+    ) -> Option<TaskRunRow> {
         let call = identity.call?;
-        let row = TaskRunRow {
+        Some(TaskRunRow {
             call,
             scope: header
                 .scope
@@ -552,12 +641,7 @@ impl Recorder {
             inputs: identity.inputs.get().copied().unwrap_or_default(),
             execution: identity.execution(),
             is_orphaned: false,
-        };
-        let change = Change::TaskRun {
-            run: self.fence.run,
-            row: Box::new(row),
-        };
-        Some(self.push_holding(change, hold))
+        })
     }
 
     /// Records a task run that was handed back from another flow run.

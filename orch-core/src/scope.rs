@@ -22,6 +22,8 @@ pub(crate) struct Scope {
     stop: AtomicU8,
     /// Cleanups run on when the flow run was stopped.
     is_exempt: bool,
+    /// Whether a recorded result may be handed back for a call made here. Cleanups run each time.
+    pub(crate) hands_back: bool,
     /// Inside of a map: its items are counted, not listed.
     pub(crate) items: Option<Arc<ItemCounts>>,
     pub(crate) seeds: Seeds,
@@ -99,12 +101,14 @@ impl Scope {
         seed: u64,
     ) -> Self {
         let is_exempt = parent.as_ref().is_some_and(|parent| parent.is_exempt);
+        let hands_back = parent.as_ref().is_none_or(|parent| parent.hands_back);
         let items = parent.as_ref().and_then(|parent| parent.items.clone());
         Self {
             parent,
             node_index,
             stop: AtomicU8::new(Stop::None as u8),
             is_exempt,
+            hands_back,
             items,
             seeds: Seeds::new(seed),
             calls: Calls::of(call.unwrap_or_default()),
@@ -131,10 +135,21 @@ impl Scope {
             node_index: NO_NODE,
             stop: AtomicU8::new(Stop::None as u8),
             is_exempt: true,
+            hands_back: false,
             items: None,
             seeds: Seeds::new(seed),
             calls: Calls::of(CallId::CLEANUP),
             completed: None,
+        }
+    }
+
+    /// The scope of what undoes one execution of a call: done once, whatever is undone after other
+    /// executions of it.
+    pub(crate) fn of_undoing(seed: u64, call: CallId, execution: u64) -> Self {
+        Self {
+            hands_back: true,
+            calls: Calls::of(call.undoing(execution)),
+            ..Self::of_cleanups(seed)
         }
     }
 

@@ -296,3 +296,86 @@ mod random_numbers {
         );
     }
 }
+
+mod a_result_past_its_age {
+    use super::*;
+    use std::time::Duration;
+
+    static CALLS: Calls = Calls(AtomicUsize::new(0));
+    static BROKEN: Calls = Calls(AtomicUsize::new(0));
+
+    #[task(cache = "1h", stale_ok = "1d")]
+    async fn quote(share: String) -> usize {
+        CALLS.note();
+        tokio::time::sleep(Duration::from_secs(10)).await;
+        share.len() + CALLS.count()
+    }
+
+    #[task(cache = "1h", stale_ok = "1h")]
+    async fn fragile() -> Result<usize, String> {
+        BROKEN.note();
+        match BROKEN.count() {
+            1 => Ok(1),
+            n => Err(format!("call {n} failed")),
+        }
+    }
+
+    async fn after(time: Duration) -> (usize, Duration) {
+        tokio::time::sleep(time).await;
+        let asked = tokio::time::Instant::now();
+        // Three at once: one of them makes a new one.
+        let quotes = [quote("abc"), quote("abc"), quote("abc")];
+        let mut last = 0;
+        for quote in quotes {
+            last = *quote.await.unwrap();
+        }
+        (last, asked.elapsed())
+    }
+
+    #[flow]
+    async fn watch() -> anyhow::Result<()> {
+        let minute = Duration::from_secs(60);
+        assert_eq!(after(minute).await, (4, Duration::from_secs(10)));
+        assert_eq!(after(30 * minute).await, (4, Duration::ZERO));
+        assert_eq!(CALLS.count(), 1);
+        // Past its hour: the old one at once, and the new one when it is there.
+        assert_eq!(after(60 * minute).await, (4, Duration::ZERO));
+        tokio::time::sleep(minute).await;
+        assert_eq!(CALLS.count(), 2, "once per key");
+        assert_eq!(after(minute).await, (5, Duration::ZERO));
+        assert_eq!(after(30 * minute).await, (5, Duration::ZERO));
+        assert_eq!(CALLS.count(), 2, "the new one has an hour as well");
+        // Past the day: it is waited for.
+        assert_eq!(
+            after(25 * 60 * minute + 60 * minute).await,
+            (6, Duration::from_secs(10))
+        );
+        Ok(())
+    }
+
+    #[orch_core::test]
+    async fn is_given_at_once_and_made_anew_beside_the_flow_run() {
+        let run = TestEngine::new().run(watch()).await;
+        run.assert_completed();
+    }
+
+    #[flow]
+    async fn ask() -> anyhow::Result<usize> {
+        Ok(*fragile().await?)
+    }
+
+    #[orch_core::test]
+    async fn stays_when_a_new_one_cannot_be_made_and_lasts_over_flow_runs() {
+        let engine = TestEngine::new().build();
+        assert_eq!(ask().on(&engine).await.unwrap(), 1);
+        tokio::time::sleep(Duration::from_secs(90 * 60)).await;
+        for n in 2..5 {
+            assert_eq!(ask().on(&engine).await.unwrap(), 1);
+            tokio::time::sleep(Duration::from_secs(1)).await;
+            assert_eq!(BROKEN.count(), n, "the next one who asks tries again");
+        }
+        tokio::time::sleep(Duration::from_secs(30 * 60)).await;
+        let error = ask().on(&engine).await.unwrap_err();
+        assert!(format!("{:#}", anyhow::Error::from(error)).contains("call 5 failed"));
+    }
+}

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use tokio::runtime::Handle;
 
-use crate::error::FlowErrorKind;
+use crate::error::{CancelReason, FlowError, FlowErrorKind, RecordedError};
 use crate::flow::{self, Flow, FlowSpec, Recording};
 use crate::id::FlowRunId;
 use crate::manifest;
@@ -14,7 +14,6 @@ use crate::state::State;
 use crate::steps::Steps;
 use crate::store::{
     CallId, ClaimRun, Fence, FlowRunRow, ParameterRow, RunClaim, RunOrigin, StoreError, TaskRunRow,
-    Timestamp,
 };
 use crate::value::{Codec, Digest};
 
@@ -34,6 +33,8 @@ pub(crate) struct Opening {
     pub(crate) earlier: Vec<TaskRunRow>,
     /// The call that starts it as a subflow.
     pub(crate) caller: Option<(FlowRunId, CallId)>,
+    /// Only undo what there is of it.
+    pub(crate) roll_back: bool,
 }
 
 /// What became of it.
@@ -82,7 +83,7 @@ impl EngineInner {
             error: None,
             result: None,
             seed,
-            started_at: Timestamp::now(),
+            started_at: self.clock.timestamp(),
             ended_at: None,
             caller: opening.caller,
             origin: opening.origin,
@@ -112,7 +113,14 @@ impl EngineInner {
                     record(spec, store, fence, row, past);
                     Ok(Opened::Run)
                 }
-                RunClaim::TakenOver { fence, row } => {
+                RunClaim::TakenOver { fence, mut row } => {
+                    if opening.roll_back && !row.is_rolling_back {
+                        let reason = CancelReason::Parent;
+                        let kind = FlowErrorKind::Cancelled { reason };
+                        let error = FlowError::new(row.name.clone(), kind);
+                        row.error = Some(RecordedError::of_flow(&error));
+                        row.is_rolling_back = true;
+                    }
                     let past = store.past(&row).map_err(|error| store_error(&error))?;
                     record(spec, store, fence, *row, past);
                     Ok(Opened::Run)

@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use super::{Failure, FlowError, FlowErrorKind, TaskError, TaskErrorKind};
 use crate::policy::retry::Retry;
 use crate::report::ErrorReport;
+use crate::state::StateChange;
 
 /// An error of a flow run or a task run, as it is kept and shown.
 ///
@@ -41,9 +42,20 @@ impl RecordedError {
         Self::new(kind_of(error.kind()), error.to_report())
     }
 
+    /// The change of a flow run's state that this ending makes.
+    pub(super) fn change(&self) -> StateChange {
+        match &*self.kind {
+            "panicked" | "runtime_shut_down" => StateChange::Crash,
+            "cancelled" => StateChange::Cancel,
+            "timed_out" => StateChange::TimeOut,
+            _ => StateChange::Fail,
+        }
+    }
+
     /// Describes how a flow run ended.
     pub(crate) fn of_flow(error: &FlowError) -> Self {
         let kind = match error.kind() {
+            FlowErrorKind::Undone { error } => return error.clone(),
             FlowErrorKind::Failed(_) => "failed",
             FlowErrorKind::Unobserved { .. } => "unobserved_failure",
             FlowErrorKind::Panicked { .. } => "panicked",

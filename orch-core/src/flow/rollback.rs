@@ -53,15 +53,33 @@ impl Flow {
         drop(rollbacks);
     }
 
+    /// Whether there is something to undo.
+    pub(super) fn has_rollbacks(&self) -> bool {
+        !lock(&self.rollbacks).is_empty()
+    }
+
     /// Undoes what completed, the last first, one after the other. An undoing that fails is logged,
     /// and the others are done all the same.
     pub(super) async fn roll_back(self: &Arc<Self>, span: &tracing::Span) {
-        let scope = Arc::new(Scope::of_cleanups(self.seed));
         loop {
             let next = lock(&self.rollbacks).pop();
-            let Some(Rollback { node, undo, .. }) = next else {
+            let Some(Rollback {
+                node,
+                completed_at,
+                undo,
+            }) = next
+            else {
                 return;
             };
+            if self.is_lost() {
+                return self.forget_rollbacks();
+            }
+            let identity = node.header().identity();
+            let scope = match identity.and_then(|identity| Some((identity.call?, identity))) {
+                Some((call, identity)) => Scope::of_undoing(self.seed, call, identity.execution()),
+                None => Scope::of_cleanups(self.seed),
+            };
+            let scope = Arc::new(scope);
             let undoing = {
                 let _span = span.enter();
                 let _context = context::enter_flow(self);
@@ -72,7 +90,16 @@ impl Flow {
             };
             let undone: BoxFuture<'static, Result<(), TaskError>> = undoing;
             match undone.await {
-                Ok(()) => self.note_rolled_back(&node),
+                Ok(()) => {
+                    self.note_rolled_back(&node, completed_at);
+                    // On disk before the next one begins: what was undone is not undone again.
+                    if let Some(recorder) = self.recorder()
+                        && let Err(failure) = recorder.sync().await
+                    {
+                        let error = node.header().make_error(failure.kind);
+                        tracing::error!(target: "orch", flow_run = self.name, "{error}");
+                    }
+                }
                 Err(error) => tracing::error!(
                     target: "orch",
                     flow_run = self.name,
@@ -83,14 +110,14 @@ impl Flow {
         }
     }
 
-    fn note_rolled_back(&self, node: &Arc<dyn AnyNode>) {
+    fn note_rolled_back(&self, node: &Arc<dyn AnyNode>, completed_at: i64) {
         let header = node.header();
-        let Ok(state) = header.change(StateChange::RollBack) else {
+        if header.change(StateChange::RollBack).is_err() {
             return;
-        };
+        }
         self.records.roll_back(header.index);
         if let (Some(recorder), Some(identity)) = (self.recorder(), header.identity()) {
-            recorder.push_task_run(header, identity, state, Some(self.now()), None);
+            recorder.push_undone(header, identity, completed_at);
         }
         self.emit(EventKind::rolled_back(header));
     }

@@ -84,19 +84,26 @@ pub(crate) async fn run<T: Send + 'static>(
     }
     wait_until_idle(&flow, &mut timeout).await;
     let result = final_result(&flow, result);
+    let result = result.map_err(|kind| FlowError::new(flow.name.clone(), kind));
     match &result {
-        Ok(_) => flow.forget_rollbacks(),
-        // What another engine goes on with is not ours to undo.
-        Err(_) if flow.is_lost() => flow.forget_rollbacks(),
-        Err(_) => {
+        Err(error) if must_undo(&flow, error).await => {
             flow.roll_back(&span).await;
             wait_until_idle(&flow, &mut None).await;
         }
+        _ => flow.forget_rollbacks(),
     }
     run_cleanups(&flow, &span).await;
-    let result = result.map_err(|kind| FlowError::new(flow.name.clone(), kind));
     let result = record_end(&flow, result, codec).await;
     guard.end(result);
+}
+
+/// Whether there is something to undo, and it is ours: what another engine goes on with is not.
+async fn must_undo(flow: &Flow, error: &FlowError) -> bool {
+    flow.has_rollbacks()
+        && match flow.recorder() {
+            Some(recorder) => recorder.begin_roll_back(error).await,
+            None => true,
+        }
 }
 
 /// Writes to the store what the flow run came to, before anybody else learns of it.
@@ -258,6 +265,10 @@ async fn wait_until_idle(flow: &Arc<Flow>, timeout: &mut Option<Pin<Box<Sleep>>>
 /// What the flow run comes to: what its body returned, unless it was stopped or a failure was
 /// never looked at.
 fn final_result<T>(flow: &Flow, result: Result<T, FlowErrorKind>) -> Result<T, FlowErrorKind> {
+    if let Some(error) = flow.recorder().and_then(|recorder| recorder.failed_with()) {
+        let error = error.clone();
+        return Err(FlowErrorKind::Undone { error });
+    }
     match flow.stop_reason() {
         Some(CancelReason::FlowTimeout) => {
             let after = flow.definition.timeout.unwrap_or_default();

@@ -1,7 +1,10 @@
 //! Folders that go with their test, and programs that are killed.
 
-#![allow(unreachable_pub, reason = "a module of several test programs")]
-#![allow(dead_code, reason = "each test uses some of it")]
+#![allow(
+    dead_code,
+    unreachable_pub,
+    reason = "a module of several tests, each of which uses some of it"
+)]
 
 use std::fs::OpenOptions;
 use std::io::{BufRead, BufReader, Write};
