@@ -518,3 +518,39 @@ fn show_writes_a_report() {
     assert_eq!(shown["report"]["format"], 1);
     assert_eq!(states(&shown["report"]).len(), 3);
 }
+
+#[test]
+fn the_store_is_collected_checked_and_compacted() {
+    let place = Place::new();
+    // Long enough to have a file of its own.
+    fs::write(place.path("book.txt"), "cat dog\n".repeat(20_000)).unwrap();
+    place.counts("--name first");
+    place.succeeds(
+        "cache gc --dry-run",
+        &["would remove 0 flow runs, 0 cached results, 0 files of 0 bytes"],
+    );
+    let removed = place.json("cache gc");
+    assert_eq!(removed["is_dry_run"], false);
+    assert_eq!(removed["flow_runs"], 0);
+    place.succeeds("store compact", &["compacted"]);
+    place.succeeds("store check", &[" values, 0 lost"]);
+    assert_eq!(place.json("store check")["is_sound"], true);
+
+    let folders = fs::read_dir(place.path(".orch/blobs")).unwrap();
+    let files: Vec<PathBuf> = folders
+        .flat_map(|folder| fs::read_dir(folder.unwrap().path()).unwrap())
+        .map(|file| file.unwrap().path())
+        .collect();
+    assert!(!files.is_empty(), "the text lies in a file");
+    for file in &files {
+        fs::write(file, "not this").unwrap();
+    }
+    let done = place.run("store check");
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    assert!(!done.out.contains(" 0 lost"), "{}", done.out);
+    let done = place.run("store check --json");
+    assert_eq!(done.code, Some(1), "{done:#?}");
+    let json: Value = serde_json::from_str(&done.out).unwrap();
+    assert_eq!(json["is_sound"], false);
+    assert!(!json["lost"][0]["problem"].as_str().unwrap().is_empty());
+}

@@ -37,6 +37,8 @@
 //! | `diff A B` | compares two flow runs |
 //! | `replay RUN --verify` | runs a flow anew in memory and compares each result |
 //! | `cache ls`, `cache pin KEY`, `cache unpin KEY`, `cache rm KEY..` | looks after the cache |
+//! | `cache gc --dry-run` | removes flow runs, cached results and values that the store does not keep |
+//! | `store check`, `store compact` | looks for damage; makes the database smaller |
 //!
 //! All of them take `--store DIR` (`.orch` without it) and `--json`, whose field names are stable.
 //! `--help` says the rest.
@@ -55,6 +57,7 @@ mod arguments;
 mod caching;
 mod error;
 mod json;
+mod keeping;
 mod looking;
 mod parameter;
 mod running;
@@ -64,7 +67,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
-use self::arguments::{Arguments, Command, Look};
+use self::arguments::{Arguments, Command, Look, Store};
 use self::error::Failure;
 use crate::engine::{Engine, EngineBuilder};
 use crate::store::is_store;
@@ -154,6 +157,8 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
                     Look::Explain { run, task } => looking::explain(&engine, run, task, is_json)?,
                     Look::Diff { before, after } => looking::diff(&engine, before, after, is_json)?,
                     Look::Cache(command) => caching::execute(&engine, command, is_json)?,
+                    Look::Store(Store::Check) => return keeping::check(&engine, is_json),
+                    Look::Store(Store::Compact) => keeping::compact(&engine, is_json)?,
                 };
                 Ok(text.into())
             }

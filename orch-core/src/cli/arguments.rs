@@ -94,6 +94,9 @@ pub(super) enum Look {
     /// Look after the cache
     #[command(subcommand)]
     Cache(Cache),
+    /// Look after the store's files
+    #[command(subcommand)]
+    Store(Store),
 }
 
 #[derive(Debug, Args)]
@@ -184,6 +187,20 @@ pub(super) enum Cache {
         #[arg(long)]
         task: Option<String>,
     },
+    /// Remove the flow runs, cached results and values that the store does not keep
+    Gc {
+        /// Only say what would be removed
+        #[arg(long)]
+        dry_run: bool,
+    },
+}
+
+#[derive(Debug, Subcommand)]
+pub(super) enum Store {
+    /// Read every value and say what is lost or damaged
+    Check,
+    /// Make the database as small as it can be; flow runs wait meanwhile
+    Compact,
 }
 
 fn pair(text: &str) -> Result<(String, String), String> {

@@ -5,6 +5,7 @@ use serde_json::{Value, json};
 use super::arguments::Cache;
 use super::error::Failure;
 use super::json;
+use super::keeping;
 use super::looking::between;
 use crate::engine::Engine;
 use crate::report::{human, table::Table};
@@ -17,6 +18,7 @@ pub(super) fn execute(engine: &Engine, command: &Cache, is_json: bool) -> Result
         Cache::Pin { key } => pin(engine, key, true, is_json),
         Cache::Unpin { key } => pin(engine, key, false, is_json),
         Cache::Rm { keys, task } => forget(engine, keys, task.as_deref(), is_json),
+        Cache::Gc { dry_run } => keeping::collect(engine, *dry_run, is_json),
     }
 }
 
