@@ -228,6 +228,10 @@ impl Engine {
     /// Stops gracefully: takes no more flow runs, waits for those under way, and cancels what has
     /// not ended after `timeout`. Returns when all have ended.
     ///
+    /// A flow run that is recorded in a store is only interrupted by this: nothing of it is undone,
+    /// it is recorded as crashed, and when it is started again with the same key, or resumed, it
+    /// goes on with what completed.
+    ///
     /// # Cancellation
     /// Dropping the future leaves the engine closed, and the flow runs going.
     pub async fn drain(&self, timeout: Duration) -> DrainReport {

@@ -570,6 +570,12 @@ impl FlowError {
         })
     }
 
+    /// Whether a shutdown of the engine ended the flow run before it came to anything of its own.
+    pub(crate) fn is_interruption(&self) -> bool {
+        let reason = CancelReason::Shutdown;
+        matches!(self.kind(), FlowErrorKind::Cancelled { reason: found } if *found == reason)
+    }
+
     /// The change of the flow run's state that this error makes.
     pub(crate) fn change(&self) -> StateChange {
         match self.kind() {

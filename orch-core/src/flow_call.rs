@@ -496,8 +496,12 @@ impl<T> Future for FlowRun<T> {
 impl Flow {
     /// Asks the flow run and its whole tree to stop.
     pub(crate) fn cancel(&self) {
+        self.cancel_for(CancelReason::FlowRun);
+    }
+
+    fn cancel_for(&self, reason: CancelReason) {
         if !self.state().is_final() {
-            self.stop(Stop::Running, CancelReason::FlowRun);
+            self.stop(Stop::Running, reason);
         }
     }
 
@@ -730,13 +734,16 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
         }
         let token = TaskContext::current().cancel_token();
         let caller = Some((header.flow.id, header.index));
-        let mut run = CancelOnDrop(Box::new(call).start(&engine, options, caller));
+        let mut run = CancelOnDrop {
+            run: Box::new(call).start(&engine, options, caller),
+            caller: &header.flow,
+        };
         let result = tokio::select! {
             biased;
-            result = &mut run.0 => result,
+            result = &mut run.run => result,
             () = token.cancelled() => {
-                run.0.cancel();
-                (&mut run.0).await
+                run.cancel();
+                (&mut run.run).await
             }
         };
         result.map_err(|error| {
@@ -758,11 +765,24 @@ fn earlier_run(header: &Header) -> Option<FlowRunRow> {
 }
 
 /// A subflow whose caller is dropped is cancelled.
-struct CancelOnDrop<T>(FlowRun<T>);
+struct CancelOnDrop<'a, T> {
+    run: FlowRun<T>,
+    caller: &'a Flow,
+}
 
-impl<T> Drop for CancelOnDrop<T> {
+impl<T> CancelOnDrop<'_, T> {
+    /// Stops the subflow; one that goes down with its engine is told so.
+    fn cancel(&self) {
+        match self.caller.stop_reason() {
+            Some(reason @ CancelReason::Shutdown) => self.run.flow.cancel_for(reason),
+            _ => self.run.cancel(),
+        }
+    }
+}
+
+impl<T> Drop for CancelOnDrop<'_, T> {
     fn drop(&mut self) {
-        self.0.cancel();
+        self.cancel();
     }
 }
 

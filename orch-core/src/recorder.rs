@@ -389,10 +389,8 @@ impl Recorder {
 
     /// The same for a flow run that goes down with its runtime: nobody can wait for the disk.
     pub(crate) fn abandon(&self, ended_at: Timestamp, error: &FlowError) {
-        let state = State::Running
-            .after(error.change())
-            .unwrap_or(State::Crashed);
-        self.push_end(ended_at, state, Some(RecordedError::of_flow(error)), None);
+        let error_row = RecordedError::of_flow(error);
+        self.push_end(ended_at, state_after(error), Some(error_row), None);
     }
 
     fn push_end(
@@ -688,6 +686,19 @@ impl Recorder {
                 error: Some(error),
             }),
         });
+    }
+}
+
+/// The state in which a flow run is recorded that did not complete.
+///
+/// What a shutdown interrupts has not come to an end of its own: like one whose process is gone, it
+/// is gone on with when it is started again.
+pub(crate) fn state_after(error: &FlowError) -> State {
+    match error.is_interruption() {
+        true => State::Crashed,
+        false => State::Running
+            .after(error.change())
+            .unwrap_or(State::Failed),
     }
 }
 

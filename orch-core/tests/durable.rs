@@ -1,31 +1,14 @@
 //! Flow runs in a folder: what is handed back, what the cache has, what runs again.
 
+mod support;
+
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orch_core::prelude::*;
 use orch_core::{FlowErrorKind, State};
 
-/// A folder that is gone with the test.
-struct Folder(std::path::PathBuf);
-
-impl Folder {
-    fn new(name: &str) -> Self {
-        let path = std::env::temp_dir().join(format!("orch-{name}-{}", std::process::id()));
-        drop(std::fs::remove_dir_all(&path));
-        Self(path)
-    }
-
-    fn open(&self) -> Engine {
-        Engine::open(&self.0).unwrap()
-    }
-}
-
-impl Drop for Folder {
-    fn drop(&mut self) {
-        drop(std::fs::remove_dir_all(&self.0));
-    }
-}
+use support::Folder;
 
 fn states(report: &orch_core::RunReport) -> Vec<(&str, State)> {
     let runs = report.task_runs.iter();
@@ -165,8 +148,7 @@ mod a_cached_flow {
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn runs_what_a_change_concerns_and_nothing_else() {
         let folder = Folder::new("cached-flow");
-        std::fs::create_dir_all(&folder.0).unwrap();
-        let data = folder.0.join("data.txt");
+        let data = folder.path().join("data.txt");
         std::fs::write(&data, "1 2 3").unwrap();
 
         assert_eq!(measure(&data, 2.0).on(&folder.open()).await.unwrap(), 3);
@@ -178,7 +160,7 @@ mod a_cached_flow {
         assert_eq!(measure(&data, 3.0).on(&folder.open()).await.unwrap(), 3);
         assert_eq!(calls(), ["scale", "count"]);
         // Another file of the same content.
-        let copy = folder.0.join("copy.txt");
+        let copy = folder.path().join("copy.txt");
         std::fs::copy(&data, &copy).unwrap();
         assert_eq!(measure(&copy, 3.0).on(&folder.open()).await.unwrap(), 3);
         assert_eq!(calls(), [""; 0]);
@@ -191,12 +173,146 @@ mod a_cached_flow {
         assert_eq!(measure(&data, 2.0).on(&folder.open()).await.unwrap(), 4);
         assert_eq!(calls(), ["read", "scale", "count"]);
         // A refresh executes although there are results.
-        let engine = Engine::builder().refresh("sc*").open(&folder.0).unwrap();
+        let engine = Engine::builder().refresh("sc*").open(folder.store()).unwrap();
         assert_eq!(measure(&data, 2.0).on(&engine).await.unwrap(), 4);
         assert_eq!(
             calls(),
             ["scale"],
             "its result is the same, so nothing below it runs"
         );
+    }
+}
+
+mod a_run_that_a_shutdown_interrupts {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+    use std::time::Duration;
+
+    use orch_core::CancelReason;
+    use tokio::sync::Notify;
+
+    static BOOKED: AtomicUsize = AtomicUsize::new(0);
+    static RELEASED: AtomicUsize = AtomicUsize::new(0);
+    static PRICED: AtomicUsize = AtomicUsize::new(0);
+    static IS_WAITING: Notify = Notify::const_new();
+    static MAY_GO_ON: AtomicBool = AtomicBool::new(false);
+
+    #[task(inline)]
+    fn release(_seats: &u32, _booking: &u64) {
+        RELEASED.fetch_add(1, Ordering::SeqCst);
+    }
+
+    #[task(rollback = release)]
+    async fn book(seats: &u32) -> u64 {
+        BOOKED.fetch_add(1, Ordering::SeqCst);
+        u64::from(*seats) * 100
+    }
+
+    #[task]
+    async fn price(booking: u64) -> u64 {
+        PRICED.fetch_add(1, Ordering::SeqCst);
+        booking + 7
+    }
+
+    #[task]
+    async fn wait_for_the_bank(price: u64) -> u64 {
+        if !MAY_GO_ON.load(Ordering::SeqCst) {
+            IS_WAITING.notify_one();
+            std::future::pending::<()>().await;
+        }
+        price
+    }
+
+    #[flow]
+    async fn pay(booking: u64) -> anyhow::Result<u64> {
+        Ok(*wait_for_the_bank(price(booking)).await?)
+    }
+
+    #[flow]
+    async fn travel(seats: u32) -> anyhow::Result<u64> {
+        let booking = book(seats).await?;
+        Ok(pay(booking).await?)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn goes_on_where_it_was_and_nothing_of_it_is_undone() {
+        let folder = Folder::new("interrupted");
+        let engine = Engine::builder()
+            .grace(Duration::ZERO)
+            .open(folder.store())
+            .unwrap();
+        let run = travel(2u32).key("k").start(&engine).unwrap();
+        IS_WAITING.notified().await;
+        let drained = engine.shutdown().await;
+        assert_eq!(drained.cancelled.len(), 2, "{drained:?}");
+        let id = run.id();
+        let error = run.await.unwrap_err();
+        assert!(
+            matches!(
+                error.kind(),
+                FlowErrorKind::Cancelled {
+                    reason: CancelReason::Shutdown
+                }
+            ),
+            "{error:?}"
+        );
+        drop(engine);
+
+        let rows = folder.rows().await;
+        assert_eq!(rows.len(), 2);
+        for (run, _) in &rows {
+            assert_eq!(run.state, State::Crashed, "{}", run.flow);
+        }
+        MAY_GO_ON.store(true, Ordering::SeqCst);
+        let engine = folder.open();
+        let again = travel(2u32).key("k").start(&engine).unwrap();
+        assert_eq!(again.id(), id);
+        let (result, report) = again.finish().await;
+        assert_eq!(result.unwrap(), 207);
+        assert_eq!(
+            states(&report),
+            [("book", State::Reused), ("pay", State::Completed)]
+        );
+        let executed = [&BOOKED, &PRICED, &RELEASED].map(|count| count.load(Ordering::SeqCst));
+        assert_eq!(executed, [1, 1, 0]);
+    }
+
+    #[tokio::test]
+    async fn is_resumed_with_those_whose_process_is_gone() {
+        #[task]
+        async fn wait(_n: u32) {
+            IS_BUSY.notify_one();
+            if !MAY_END.load(Ordering::SeqCst) {
+                std::future::pending::<()>().await;
+            }
+        }
+
+        #[flow]
+        async fn patient(n: u32) -> anyhow::Result<u32> {
+            wait(n).await?;
+            Ok(n)
+        }
+
+        static IS_BUSY: Notify = Notify::const_new();
+        static MAY_END: AtomicBool = AtomicBool::new(false);
+
+        let folder = Folder::new("interrupted-unkeyed");
+        let engine = Engine::builder()
+            .grace(Duration::ZERO)
+            .open(folder.store())
+            .unwrap();
+        let run = patient(3u32).start(&engine).unwrap();
+        IS_BUSY.notified().await;
+        engine.shutdown().await;
+        let id = run.id();
+        drop((run, engine));
+
+        MAY_END.store(true, Ordering::SeqCst);
+        let engine = folder.open();
+        let mut resumed = engine.resume_crashed().unwrap();
+        assert_eq!(resumed.len(), 1);
+        let run = resumed.remove(0);
+        assert_eq!(run.id(), id);
+        assert_eq!(run.await.unwrap(), Some(serde_json::json!(3)));
     }
 }

@@ -24,6 +24,7 @@ use crate::error::{
 use crate::event::EventKind;
 use crate::logs;
 use crate::policy::failure_mode::FailureMode;
+use crate::recorder;
 use crate::report::{ErrorReport, LogReport, NodeKind, RunReport};
 use crate::scope::Scope;
 use crate::state::{State, StateChange};
@@ -97,10 +98,12 @@ pub(crate) async fn run<T: Send + 'static>(
     guard.end(result);
 }
 
-/// Whether there is something to undo, and it is ours: what another engine goes on with is not.
+/// Whether there is something to undo, and it is ours: what another engine goes on with is not, and
+/// what a shutdown interrupts is gone on with at the next start.
 async fn must_undo(flow: &Flow, error: &FlowError) -> bool {
     flow.has_rollbacks()
         && match flow.recorder() {
+            Some(_) if error.is_interruption() => false,
             Some(recorder) => recorder.begin_roll_back(error).await,
             None => true,
         }
@@ -144,10 +147,7 @@ async fn record_end<T: Send + 'static>(
         }
     };
     let error = result.as_ref().err();
-    let state = match error {
-        None => State::Completed,
-        Some(error) => flow.state().after(error.change()).unwrap_or(State::Failed),
-    };
+    let state = error.map_or(State::Completed, recorder::state_after);
     let committed = recorder
         .end_flow_run(
             flow.timestamp(),
