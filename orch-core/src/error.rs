@@ -558,7 +558,7 @@ impl FlowError {
                 "use another key for other parameters, or fork the flow run"
             }
             FlowErrorKind::AlreadyRunning { .. } => {
-                "wait for it, or stop the process that runs it; if that is gone, start again"
+                "await the call with `.wait()`, or stop the process that runs it"
             }
             FlowErrorKind::NoStore => "open an engine on a folder: `Engine::open(\".orch\")`",
             FlowErrorKind::WasCancelled { .. } => "resume it by its id: `engine.resume(id)`",

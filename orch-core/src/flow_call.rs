@@ -6,8 +6,10 @@ use std::future::IntoFuture;
 use std::pin::Pin;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 use std::task::{Context, Poll};
+use std::time::Duration;
 
 use futures_util::FutureExt as _;
+use futures_util::future::BoxFuture;
 
 use crate::body::{Body, Slot, Started, ended_meanwhile, mark_started};
 use crate::call::place_of;
@@ -78,7 +80,7 @@ pub struct FlowCall<T> {
     options: FlowOptions,
 }
 
-#[derive(Default)]
+#[derive(Default, Clone)]
 struct FlowOptions {
     engine: Option<Engine>,
     name: Option<String>,
@@ -86,6 +88,8 @@ struct FlowOptions {
     tags: Vec<String>,
     failure_mode: Option<FailureMode>,
     key: Option<String>,
+    /// Whether to wait while another process has the key.
+    waits: bool,
     refresh: Vec<String>,
     resume: Option<FlowRunId>,
     origin: Option<(RunOrigin, Vec<TaskRunRow>)>,
@@ -130,8 +134,37 @@ trait AnyFlowCall<T>: Send {
         engine: &Arc<EngineInner>,
         options: FlowOptions,
         caller: Option<(FlowRunId, u32)>,
-    ) -> FlowRun<T>;
+    ) -> Start<T>;
     fn submit(self: Box<Self>, options: FlowOptions) -> TaskRun<T>;
+}
+
+/// What became of a call that was started.
+enum Start<T> {
+    /// A flow run, which may have been refused.
+    Run(FlowRun<T>),
+    /// The call once more, for when the process is done that has its key.
+    Elsewhere(Box<dyn AnyFlowCall<T>>, Box<FlowOptions>),
+}
+
+/// How often to look whether another process is done with a flow run: at first, and at last.
+const FOREIGN_RUN: (Duration, Duration) = (Duration::from_millis(20), Duration::from_millis(250));
+
+/// Starts a call, as soon as no other process has its key if it is one that waits for that.
+async fn start_in_turn<T>(
+    mut call: Box<dyn AnyFlowCall<T>>,
+    engine: &Arc<EngineInner>,
+    mut options: FlowOptions,
+    caller: Option<(FlowRunId, u32)>,
+) -> FlowRun<T> {
+    let (mut pause, longest) = FOREIGN_RUN;
+    loop {
+        match call.start(engine, options, caller) {
+            Start::Run(run) => return run,
+            Start::Elsewhere(again, with) => (call, options) = (again, *with),
+        }
+        tokio::time::sleep(pause).await;
+        pause = (pause * 2).min(longest);
+    }
 }
 
 struct TypedCall<F: FlowFunction> {
@@ -207,6 +240,17 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
         self
     }
 
+    /// Waits while another process runs the flow run of this key, in place of
+    /// [`FlowErrorKind::AlreadyRunning`]: then it gives the result that one recorded, or goes on with
+    /// what is left of it. It counts where the call is awaited; [`start`](Self::start) does not wait.
+    ///
+    /// # Cancellation
+    /// Dropping the future while it waits leaves the other process's flow run alone.
+    pub fn wait(mut self) -> Self {
+        self.options.waits = true;
+        self
+    }
+
     /// Executes tasks of this name although the cache has results for them, and replaces those. `*`
     /// stands for any letters.
     pub fn refresh(mut self, tasks: impl Into<String>) -> Self {
@@ -238,10 +282,22 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
     /// engine that is draining, [`FlowErrorKind::TooManyRunning`] or
     /// [`FlowErrorKind::Cancelled`] when the flow's `max_running` says so.
     pub fn start(self, engine: &Engine) -> Result<FlowRun<T>, FlowError> {
-        let run = self.call.start(&engine.0, self.options, None);
+        let run = self.start_at_once(engine);
         match run.refusal() {
             Some(error) => Err(error),
             None => Ok(run),
+        }
+    }
+
+    async fn start_in_turn(self, engine: Engine) -> FlowRun<T> {
+        start_in_turn(self.call, &engine.0, self.options, None).await
+    }
+
+    fn start_at_once(mut self, engine: &Engine) -> FlowRun<T> {
+        self.options.waits = false;
+        match self.call.start(&engine.0, self.options, None) {
+            Start::Run(run) => run,
+            Start::Elsewhere(..) => unreachable!("only a call that waits is given back"),
         }
     }
 
@@ -276,6 +332,7 @@ pub struct FlowFuture<T>(FlowFutureInner<T>);
 
 enum FlowFutureInner<T> {
     Call(Option<Box<FlowCall<T>>>),
+    Waiting(BoxFuture<'static, FlowRun<T>>),
     Run(FlowRun<T>),
     Subflow(Option<TaskRun<T>>),
     Ended(Option<Tracked<T>>),
@@ -296,10 +353,16 @@ impl<T: Send + Sync + 'static> Future for FlowFuture<T> {
                         None if is_inside => FlowFutureInner::Subflow(Some(call.submit())),
                         engine => {
                             let engine = engine.clone().unwrap_or_default();
-                            let FlowCall { call, options } = *call;
-                            FlowFutureInner::Run(call.start(&engine.0, options, None))
+                            if call.options.waits {
+                                FlowFutureInner::Waiting(call.start_in_turn(engine).boxed())
+                            } else {
+                                FlowFutureInner::Run(call.start_at_once(&engine))
+                            }
                         }
                     };
+                }
+                FlowFutureInner::Waiting(waiting) => {
+                    self.0 = FlowFutureInner::Run(std::task::ready!(waiting.poll_unpin(cx)));
                 }
                 FlowFutureInner::Run(run) => return Pin::new(run).poll(cx),
                 FlowFutureInner::Subflow(run) => {
@@ -589,7 +652,8 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
         engine: &Arc<EngineInner>,
         options: FlowOptions,
         caller: Option<(FlowRunId, u32)>,
-    ) -> FlowRun<F::Output> {
+    ) -> Start<F::Output> {
+        let again = options.waits.then(|| Box::new(options.clone()));
         let result: ResultCell<F::Output> = Arc::default();
         let cell = Arc::clone(&result);
         let deliver = Box::new(move |result| {
@@ -603,6 +667,9 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
             opening.parameters = Some(parameters.finish());
         }
         let opened = engine.open_run(&mut spec, opening);
+        if let (Err(FlowErrorKind::AlreadyRunning { .. }), Some(again)) = (&opened, again) {
+            return Start::Elsewhere(self, again);
+        }
         let mut attached = None;
         let (flow, is_refused) = match opened {
             Ok(Opened::Run) => engine.start(spec, |flow| self.body(flow), F::codec(), deliver),
@@ -616,13 +683,13 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
             },
             Err(kind) => (engine.refuse(spec, kind, deliver), true),
         };
-        FlowRun {
+        Start::Run(FlowRun {
             flow,
             is_refused,
             result,
             ticket: None,
             attached,
-        }
+        })
     }
 
     fn submit(self: Box<Self>, options: FlowOptions) -> TaskRun<F::Output> {
@@ -734,8 +801,16 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
         }
         let token = TaskContext::current().cancel_token();
         let caller = Some((header.flow.id, header.index));
+        let run = tokio::select! {
+            biased;
+            run = start_in_turn(Box::new(call), &engine, options, caller) => run,
+            () = token.cancelled() => {
+                let reason = header.flow.stop_reason().unwrap_or(CancelReason::Parent);
+                return Err(Failure::last(TaskErrorKind::Cancelled { reason }));
+            }
+        };
         let mut run = CancelOnDrop {
-            run: Box::new(call).start(&engine, options, caller),
+            run,
             caller: &header.flow,
         };
         let result = tokio::select! {

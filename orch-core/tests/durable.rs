@@ -173,7 +173,10 @@ mod a_cached_flow {
         assert_eq!(measure(&data, 2.0).on(&folder.open()).await.unwrap(), 4);
         assert_eq!(calls(), ["read", "scale", "count"]);
         // A refresh executes although there are results.
-        let engine = Engine::builder().refresh("sc*").open(folder.store()).unwrap();
+        let engine = Engine::builder()
+            .refresh("sc*")
+            .open(folder.store())
+            .unwrap();
         assert_eq!(measure(&data, 2.0).on(&engine).await.unwrap(), 4);
         assert_eq!(
             calls(),

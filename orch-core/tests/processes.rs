@@ -106,6 +106,12 @@ fn program() {
     });
 }
 
+async fn has_recorded_one(folder: &Folder) -> bool {
+    let rows = folder.rows().await;
+    let mut task_runs = rows.iter().flat_map(|(_, task_runs)| task_runs);
+    task_runs.any(|row| row.state.is_success())
+}
+
 /// Starts a flow run that another process runs.
 fn refused(engine: &Engine, folder: &Folder) -> (FlowRunId, OwnerId) {
     let error = count(path_of(folder)).key("k").start(engine).unwrap_err();
@@ -150,6 +156,62 @@ async fn a_flow_run_of_another_process_is_refused_until_that_process_is_gone() {
     let mut program = folder.program("count k");
     assert_eq!(program.hear().as_deref(), Some("result 3"));
     program.end();
+    assert_eq!(folder.notes().len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_waits_gets_the_result_of_the_other_process() {
+    let folder = Folder::new("awaited");
+    let mut program = folder.program("count k");
+    program.hear_that("second runs");
+    let engine = folder.open();
+    let waiting = count(path_of(&folder)).key("k").wait().on(&engine);
+    let mut waiting = std::pin::pin!(waiting.into_future());
+    let is_early = tokio::time::timeout(Duration::from_millis(100), &mut waiting);
+    assert!(is_early.await.is_err());
+    permit(&folder, "go");
+    assert_eq!(waiting.await.unwrap(), 3);
+    program.hear_that("result 3");
+    let by_program = ["first", "second", "third"].map(|task| format!("{task} by count k"));
+    assert_eq!(folder.notes(), by_program);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_call_that_waits_goes_on_with_what_a_killed_process_left() {
+    let folder = Folder::new("inherited");
+    let mut program = folder.program("count k");
+    program.hear_that("second runs");
+    let engine = folder.open();
+    let call = count(path_of(&folder)).key("k").wait().on(&engine);
+    let waiting = tokio::spawn(call.into_future());
+    permit(&folder, "test");
+    // What is on its way to the disk when the process is killed would run again.
+    while !has_recorded_one(&folder).await {
+        tokio::time::sleep(Duration::from_millis(2)).await;
+    }
+    program.kill();
+    assert_eq!(waiting.await.unwrap().unwrap(), 3);
+    assert_eq!(
+        folder.notes(),
+        ["first by count k", "second by test", "third by test"]
+    );
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_subflow_with_a_key_waits_for_another_process_too() {
+    #[flow]
+    async fn outer(folder: String) -> anyhow::Result<u32> {
+        Ok(count(folder).key("k").wait().await? + 1)
+    }
+
+    let folder = Folder::new("awaited-inside");
+    let mut program = folder.program("count k");
+    program.hear_that("second runs");
+    let engine = folder.open();
+    let run = outer(path_of(&folder)).start(&engine).unwrap();
+    permit(&folder, "go");
+    assert_eq!(run.await.unwrap(), 4);
+    program.hear_that("result 3");
     assert_eq!(folder.notes().len(), 3);
 }
 
