@@ -589,7 +589,7 @@ fn end_one(
     if flow.engine.events.is_live() && (!header.is_item() || state.is_failure()) {
         flow.emit(EventKind::ended(header, state, now));
     }
-    if !header.definition.hooks.is_empty() {
+    if !header.definition.hooks.is_empty() && header.flow.rehearsal().is_none() {
         call_end_hooks(header, state);
     }
     let root = match &ending {

@@ -12,7 +12,7 @@ use crate::compute;
 use crate::context;
 use crate::definition::{CacheOption, Definition, FlowDefinition, Kind};
 use crate::error::{Failure, TaskErrorKind};
-use crate::flow::{Flow, NodeSpec};
+use crate::flow::{Busy, Flow, NodeSpec};
 use crate::identity::{Identity, Source};
 use crate::input::Arguments;
 use crate::key::{CacheKeyOf, KeyBuilder, KeyHead, NoKey};
@@ -54,6 +54,9 @@ pub(crate) async fn run<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
         .filter(|_| B::HAS_ROLLBACK)
         .map(|again| again(&args));
     find_or_execute(&node, args).await?;
+    if let Some(rehearsal) = node.header.flow.rehearsal() {
+        rehearsal.has_ended(&node.header);
+    }
     if let Some(args) = kept {
         let flow = &node.header.flow;
         let identity = node.header.identity_mut();
@@ -71,18 +74,20 @@ async fn find_or_execute<B: Body>(node: &Arc<Node<B>>, args: B::Args) -> Result<
     let recorder = header.flow.recorder().cloned();
     let identity = header.identity_mut();
     let is_stubbed = header.flow.engine.faults.concern_body::<B>();
+    let rehearsal = header.flow.rehearsal();
+    let busy = rehearsal.map(Busy::of);
 
     if is_cached(header.definition) {
         // A part of a stored result has no digest of its own: the whole is read.
         load_parts(&args).await?;
     }
-    let (args, looked_at) = look_at_inputs(node, args, is_stubbed).await?;
+    let (mut args, looked_at) = look_at_inputs(node, args, is_stubbed).await?;
     if let Some(recorder) = &recorder {
         let _ = identity.inputs.set(looked_at.inputs);
         if let Some(earlier) = identity.call.and_then(|call| recorder.earlier(call)) {
             let hands_back = header.scope.as_ref().is_none_or(|scope| scope.hands_back);
             if hands_back && is_same::<B>(identity, &earlier, recorder) {
-                return hand_back(node, args, earlier).await;
+                return hand_back(node, args, earlier, busy).await;
             }
             let Earlier { row, of } = &earlier;
             if of.is_none() {
@@ -96,6 +101,23 @@ async fn find_or_execute<B: Body>(node: &Arc<Node<B>>, args: B::Args) -> Result<
         identity.set_execution(recorder.next_execution());
     }
 
+    if let Some(rehearsal) = rehearsal {
+        if let Some(key) = &looked_at.key {
+            let _ = identity.key.set(key.clone());
+            if let Some((hit, Age::Fresh)) = look_up(node, key).await {
+                let Some(rest) = take_hit(node, args, hit).await? else {
+                    return Ok(());
+                };
+                args = rest;
+            }
+        }
+        drop(busy);
+        if header.kind == NodeKind::Task {
+            return rehearsal.stop_at(header).await;
+        }
+        rehearsal.goes_on(header);
+        return execute(node, args, recorder, None, looked_at.files).await;
+    }
     let Some(key) = looked_at.key else {
         return execute(node, args, recorder, None, looked_at.files).await;
     };
@@ -438,6 +460,7 @@ async fn hand_back<B: Body>(
     node: &Arc<Node<B>>,
     args: B::Args,
     earlier: Earlier,
+    busy: Option<Busy<'_>>,
 ) -> Result<(), Failure> {
     let identity = node.header.identity_mut();
     let Earlier { row, of } = earlier;
@@ -470,6 +493,10 @@ async fn hand_back<B: Body>(
             if let Some(recorder) = &recorder {
                 recorder.may_execute(&node.header)?;
                 identity.set_execution(recorder.next_execution());
+            }
+            if let Some(rehearsal) = node.header.flow.rehearsal() {
+                drop(busy);
+                return rehearsal.stop_at(&node.header).await;
             }
             let leading = identity.key.get().map(|_| Leading::default());
             execute(node, args, recorder, leading, Vec::new()).await
@@ -649,8 +676,10 @@ fn age_of(header: &Header, made_at: Timestamp) -> Option<Age> {
 
 /// Hands a change to the journal: as one of the flow run, where that is recorded.
 fn push(flow: &Flow, store: &EngineStore, change: Change, hold: Option<Hold>) {
-    let fence = flow.recorder().map(|recorder| recorder.fence());
-    store.journal.push(fence, change, hold);
+    match flow.recorder() {
+        Some(recorder) => recorder.push_holding(change, hold),
+        None => store.journal.push(None, change, hold),
+    };
 }
 
 /// Claims a key among the processes of a folder. `None` while another one has it.
@@ -909,6 +938,7 @@ pub(crate) async fn load<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
     let Some(stored) = header.identity().and_then(|identity| identity.stored.get()) else {
         return Ok(());
     };
+    let _busy = header.flow.rehearsal().map(Busy::of);
     let _loading = header.identity_mut().loading.lock().await;
     if node.has_result() {
         return Ok(());

@@ -3,6 +3,7 @@
 mod keeping;
 mod maintaining;
 mod opening;
+mod planning;
 mod resuming;
 
 pub(crate) use self::maintaining::Upkeep;
@@ -73,7 +74,7 @@ use crate::value::Codec;
 pub struct Engine(pub(crate) Arc<EngineInner>);
 
 /// The settings of an engine.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(crate) struct Config {
     pub(crate) failure_mode: FailureMode,
     pub(crate) grace: Duration,
@@ -472,6 +473,25 @@ impl fmt::Debug for EngineBuilder {
 pub(crate) type Deliver<T> = Box<dyn FnOnce(Result<T, FlowError>) + Send>;
 
 impl EngineInner {
+    /// Makes an engine on the same store for a flow run that executes nothing: nobody sees it, and
+    /// it takes no place of another.
+    fn apart(&self) -> Arc<Self> {
+        Arc::new(Self {
+            events: EventSource::new(1),
+            config: self.config.clone(),
+            limits: Limits::default(),
+            resources: self.resources.clone(),
+            pool: self.pool.clone(),
+            faults: Faults::default(),
+            cache: Arc::clone(&self.cache),
+            store: self.store.clone(),
+            clock: Clock::start(),
+            is_closed: AtomicBool::new(false),
+            running: Mutex::default(),
+            changed: Notify::new(),
+        })
+    }
+
     fn lock(&self) -> MutexGuard<'_, Running> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
     }

@@ -2,6 +2,7 @@
 
 mod queue;
 mod record;
+mod rehearse;
 mod rollback;
 mod supervise;
 
@@ -46,6 +47,7 @@ use crate::store::{CallId, Timestamp};
 
 use self::queue::ReadyQueue;
 use self::record::{Records, Submission};
+pub(crate) use self::rehearse::{Busy, Rehearsal, Rehearsed, rehearse};
 use self::rollback::Rollback;
 pub(crate) use self::supervise::{
     CrashGuard, Finally, FlowBody, refuse, run, settle, until_stopped,
@@ -334,6 +336,11 @@ impl Flow {
     /// What is written of it to a store.
     pub(crate) fn recorder(&self) -> Option<&Arc<Recorder>> {
         self.recorder.as_ref()
+    }
+
+    /// Set if nothing of it is executed, to see what would be.
+    pub(crate) fn rehearsal(&self) -> Option<&Rehearsal> {
+        self.recorder.as_ref()?.rehearsal()
     }
 
     /// Whether another engine has taken the flow run over.

@@ -10,6 +10,7 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
+use tokio::runtime::Handle as Runtime;
 
 use crate::body::{Body, Slot, Started, ended_meanwhile, mark_started};
 use crate::call::place_of;
@@ -21,7 +22,7 @@ use crate::error::{
     BoxError, CancelReason, Failure, FlowError, FlowErrorKind, TaskError, TaskErrorKind,
 };
 use crate::event::Events;
-use crate::flow::{Flow, FlowBody, FlowSpec, NodeSpec};
+use crate::flow::{self, Flow, FlowBody, FlowSpec, NodeSpec, Rehearsed};
 use crate::id::FlowRunId;
 use crate::input::{Arguments, ByRef, ByValue, Input, Owned, Passing, Shared, TrackedInput};
 use crate::key::CallHasher;
@@ -31,7 +32,7 @@ use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind, RunReport};
 use crate::state::State;
 use crate::stop::Stop;
-use crate::store::{CallId, FlowRunRow, RunOrigin, TaskRunRow};
+use crate::store::{CallId, FlowRunRow, ParameterRow, RunOrigin, TaskRunRow};
 use crate::task_run::{TaskRun, Tracked};
 use crate::value::Codec;
 
@@ -136,6 +137,11 @@ trait AnyFlowCall<T>: Send {
         caller: Option<(FlowRunId, u32)>,
     ) -> Start<T>;
     fn submit(self: Box<Self>, options: FlowOptions) -> TaskRun<T>;
+    fn rehearse(
+        self: Box<Self>,
+        engine: &Arc<EngineInner>,
+        options: FlowOptions,
+    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind>;
 }
 
 /// What became of a call that was started.
@@ -299,6 +305,14 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
             Start::Run(run) => run,
             Start::Elsewhere(..) => unreachable!("only a call that waits is given back"),
         }
+    }
+
+    /// Finds out what the flow run would execute, and executes nothing.
+    pub(crate) fn rehearse(
+        self,
+        engine: &Arc<EngineInner>,
+    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind> {
+        self.call.rehearse(engine, self.options)
     }
 
     /// Submits the call as a subflow of the current flow run, without waiting for it.
@@ -581,6 +595,13 @@ impl Flow {
 }
 
 impl<F: FlowFunction> TypedCall<F> {
+    /// The arguments as they are stored, or what about them cannot be.
+    fn parameters(&self) -> Result<Vec<ParameterRow>, String> {
+        let mut parameters = Parameters::to_store();
+        F::parameters(&self.args, &mut parameters);
+        parameters.finish()
+    }
+
     fn body(self, flow: &Arc<Flow>) -> FlowBody<F::Output> {
         let flow = Arc::clone(flow);
         let mut upstreams = Vec::new();
@@ -662,9 +683,7 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
         let (mut opening, mut spec) = options.split(F::definition());
         spec.caller = caller;
         if engine.store.is_some() {
-            let mut parameters = Parameters::to_store();
-            F::parameters(&self.args, &mut parameters);
-            opening.parameters = Some(parameters.finish());
+            opening.parameters = Some(self.parameters());
         }
         let opened = engine.open_run(&mut spec, opening);
         if let (Err(FlowErrorKind::AlreadyRunning { .. }), Some(again)) = (&opened, again) {
@@ -690,6 +709,20 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
             ticket: None,
             attached,
         })
+    }
+
+    fn rehearse(
+        self: Box<Self>,
+        engine: &Arc<EngineInner>,
+        options: FlowOptions,
+    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind> {
+        let (mut opening, mut spec) = options.split(F::definition());
+        opening.parameters = Some(self.parameters());
+        engine.open_rehearsal(&mut spec, opening)?;
+        let runtime = Runtime::try_current().map_err(|_| FlowErrorKind::NoRuntime)?;
+        let flow = Flow::new(Arc::clone(engine), Some(runtime), spec);
+        let body = self.body(&flow);
+        Ok(flow::rehearse(flow, body).boxed())
     }
 
     fn submit(self: Box<Self>, options: FlowOptions) -> TaskRun<F::Output> {
@@ -798,6 +831,9 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
                 return Err(Failure::last(TaskErrorKind::Cancelled { reason }));
             }
             options.roll_back = true;
+        }
+        if let Some(rehearsal) = header.flow.rehearsal() {
+            return rehearsal.stop_at(header).await;
         }
         let token = TaskContext::current().cancel_token();
         let caller = Some((header.flow.id, header.index));

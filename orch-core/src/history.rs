@@ -4,12 +4,15 @@
 
 mod diff;
 mod explain;
+mod plan;
 mod report;
 
 pub use self::diff::{CodeDiff, RunDiff, TaskRunDiff, TaskRunSide, ValueDiff};
 pub use self::explain::{
     Cause, Execution, ExplainError, Explanation, KeyChange, KeyChangeKind, NotHandedBack, Why,
 };
+
+pub use self::plan::{Fate, PlannedTaskRun, RunPlan};
 
 use crate::engine::Engine;
 use crate::id::FlowRunId;

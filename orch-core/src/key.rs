@@ -625,16 +625,42 @@ impl CacheKeyOf {
 }
 
 /// The digest of several handles: of the digests of their results, if all are known.
-fn gathered_digest<T>(gather: &dyn Gather<T>) -> Option<Digest> {
-    let mut hasher = blake3::Hasher::new_derive_key("orch digests of several handles, version 1");
-    let mut all = true;
-    gather.visit_origins(&mut |origin| match origin.digest {
-        Some(digest) => {
-            hasher.update(digest.as_bytes());
+#[derive(Clone)]
+pub(crate) struct GatheredDigest {
+    hasher: blake3::Hasher,
+    are_known: bool,
+}
+
+impl Default for GatheredDigest {
+    fn default() -> Self {
+        Self {
+            hasher: blake3::Hasher::new_derive_key("orch digests of several handles, version 1"),
+            are_known: true,
         }
-        None => all = false,
-    });
-    all.then(|| Digest::from_bytes(*hasher.finalize().as_bytes()))
+    }
+}
+
+impl GatheredDigest {
+    /// Adds a handle.
+    pub(crate) fn add(&mut self, origin: &Origin<'_>) {
+        match origin.digest {
+            Some(digest) => {
+                self.hasher.update(digest.as_bytes());
+            }
+            None => self.are_known = false,
+        }
+    }
+
+    pub(crate) fn finish(self) -> Option<Digest> {
+        self.are_known
+            .then(|| Digest::from_bytes(*self.hasher.finalize().as_bytes()))
+    }
+}
+
+fn gathered_digest<T>(gather: &dyn Gather<T>) -> Option<Digest> {
+    let mut digest = GatheredDigest::default();
+    gather.visit_origins(&mut |origin| digest.add(origin));
+    digest.finish()
 }
 
 impl<T> KeyedArgument<T> for Shared<T> {

@@ -20,6 +20,7 @@ use crate::flow::{NodeSpec, stop_of};
 use crate::handle::Handle;
 use crate::identity::Part;
 use crate::inbox::Inbox;
+use crate::key::GatheredDigest;
 use crate::node::{Header, Upstream, Waiter};
 use crate::report::{EdgeKind, NodeKind};
 use crate::scope::{ItemCounts, Scope};
@@ -365,10 +366,11 @@ impl<U: Send + Sync + 'static> Map<U> {
     where
         U: Clone,
     {
-        self.fold(Vec::new(), |mut all, result| {
+        let push = |mut all: Vec<U>, result| {
             all.push(result);
             all
-        })
+        };
+        self.fold_as(Vec::new(), push, Some(GatheredDigest::default()))
     }
 
     /// Submits the map; its result is, item by item, what came of it. Use it with
@@ -377,26 +379,38 @@ impl<U: Send + Sync + 'static> Map<U> {
     where
         U: Clone,
     {
-        self.submit(Vec::new(), |all, outcome| {
+        let push = |all: &mut Vec<_>, outcome: Result<TaskRun<U>, TaskError>| {
             all.push(outcome.map(|run| take(run)));
-        })
+        };
+        self.submit(Vec::new(), push, None)
     }
 
     /// Submits the map; its result is what `add` makes of the items' results, one by one and in
     /// their order, starting from `initial`. Only results that came before an earlier item's are
     /// kept waiting, so memory stays constant.
-    pub fn fold<A, F>(self, initial: A, mut add: F) -> TaskRun<A>
+    pub fn fold<A, F>(self, initial: A, add: F) -> TaskRun<A>
     where
         A: Send + Sync + 'static,
         U: Clone,
         F: FnMut(A, U) -> A + Send + 'static,
     {
-        let folded = self.submit(Some(initial), move |folded, outcome| {
+        // What a function makes of the items has a digest of its own, which nobody knows.
+        self.fold_as(initial, add, None)
+    }
+
+    fn fold_as<A, F>(self, initial: A, mut add: F, digest: Option<GatheredDigest>) -> TaskRun<A>
+    where
+        A: Send + Sync + 'static,
+        U: Clone,
+        F: FnMut(A, U) -> A + Send + 'static,
+    {
+        let add = move |folded: &mut Option<A>, outcome: Result<TaskRun<U>, TaskError>| {
             if let Ok(run) = outcome {
                 let before = folded.take().expect("a fold always has a value");
                 *folded = Some(add(before, take(run)));
             }
-        });
+        };
+        let folded = self.submit(Some(initial), add, digest);
         folded.project(
             |folded| folded.as_ref().expect("a fold always has a value"),
             Part::Whole,
@@ -407,6 +421,7 @@ impl<U: Send + Sync + 'static> Map<U> {
         self,
         initial: A,
         add: impl FnMut(&mut A, Result<TaskRun<U>, TaskError>) + Send + 'static,
+        digest: Option<GatheredDigest>,
     ) -> TaskRun<A>
     where
         A: Send + Sync + 'static,
@@ -447,6 +462,7 @@ impl<U: Send + Sync + 'static> Map<U> {
                     is_exhausted: false,
                     first_error: None,
                     has_cancelled: false,
+                    digest,
                 };
                 runner.run(initial, add).boxed()
             }),
@@ -504,6 +520,8 @@ struct Runner<U> {
     is_exhausted: bool,
     first_error: Option<TaskError>,
     has_cancelled: bool,
+    /// The digest of the items' results, for a map whose result they are.
+    digest: Option<GatheredDigest>,
 }
 
 impl<U: Send + Sync + 'static> Runner<U> {
@@ -540,6 +558,9 @@ impl<U: Send + Sync + 'static> Runner<U> {
         self.deliver(&mut folded, &mut add);
         if self.has_failed(Some(self.taken)) {
             return Err(self.failure(header));
+        }
+        if let Some(digest) = self.digest.take().and_then(GatheredDigest::finish) {
+            header.identity_mut().set_digest(digest);
         }
         Ok(folded)
     }
@@ -646,6 +667,9 @@ impl<U: Send + Sync + 'static> Runner<U> {
         while let Some(run) = self.early.remove(&self.delivered) {
             self.delivered += 1;
             let error = run.handle().header().and_then(Header::error).cloned();
+            if let (Some(digest), None) = (&mut self.digest, &error) {
+                digest.add(&run.handle().origin());
+            }
             add(folded, error.map_or(Ok(run), Err));
         }
     }

@@ -9,6 +9,7 @@ use crate::body::Body;
 use crate::definition::Definition;
 use crate::engine::Upkeep;
 use crate::error::{CancelReason, Failure, FlowError, RecordedError, TaskErrorKind};
+use crate::flow::Rehearsal;
 use crate::id::FlowRunId;
 use crate::identity::{Identity, Source};
 use crate::node::Header;
@@ -312,6 +313,8 @@ pub(crate) struct Recorder {
     failed_with: Option<RecordedError>,
     /// The flow run as it was recorded last.
     row: Mutex<FlowRunRow>,
+    /// Set if nothing is executed or written, to see what would be.
+    rehearsal: Option<Rehearsal>,
 }
 
 /// What earlier executions of a flow run recorded.
@@ -360,7 +363,22 @@ impl Recorder {
             had_ended: row.state.is_final(),
             failed_with: row.error.clone().filter(|_| row.is_rolling_back),
             row: Mutex::new(row),
+            rehearsal: None,
         }
+    }
+
+    /// Makes it execute and write nothing, and note what would be.
+    pub(crate) fn rehearsing(self) -> Self {
+        Self {
+            // What it failed with before is what it would go on with.
+            failed_with: None,
+            rehearsal: Some(Rehearsal::default()),
+            ..self
+        }
+    }
+
+    pub(crate) fn rehearsal(&self) -> Option<&Rehearsal> {
+        self.rehearsal.as_ref()
     }
 
     /// Records how the flow run ended and waits until that is on disk.
@@ -543,6 +561,9 @@ impl Recorder {
 
     /// The same for a change that points to a blob.
     pub(crate) fn push_holding(&self, change: Change, hold: Option<Hold>) -> Position {
+        if self.rehearsal.is_some() {
+            return Position::default();
+        }
         self.store.journal.push(Some(self.fence), change, hold)
     }
 
@@ -595,7 +616,7 @@ impl Recorder {
     }
 
     /// A task run as it stands.
-    fn task_run(
+    pub(crate) fn task_run(
         &self,
         header: &Header,
         identity: &Identity,

@@ -11,9 +11,9 @@ use serde_json::{Map, Value};
 use crate::body::{Task, id_of};
 use crate::code::fingerprint_of;
 use crate::definition::{Definition, FlowDefinition};
-use crate::engine::Engine;
-use crate::error::FlowError;
-use crate::flow::Flow;
+use crate::engine::{Engine, EngineInner};
+use crate::error::{FlowError, FlowErrorKind};
+use crate::flow::{Flow, Rehearsed};
 use crate::flow_call::{FlowCall, FlowFunction, flow_call};
 use crate::id::FlowRunId;
 use crate::parameters::{ArgumentError, ArgumentSource, ParameterSchema};
@@ -160,6 +160,10 @@ pub fn flows() -> impl Iterator<Item = &'static RegisteredFlow> {
 trait AnyCall: Send {
     fn with(self: Box<Self>, option: CallOption) -> Box<dyn AnyCall>;
     fn start(self: Box<Self>, engine: &Engine) -> Result<NamedRun, FlowError>;
+    fn rehearse(
+        self: Box<Self>,
+        engine: &Arc<EngineInner>,
+    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind>;
 }
 
 enum CallOption {
@@ -184,6 +188,13 @@ impl<F: FlowFunction> AnyCall for TypedNamedCall<F> {
             CallOption::Resume(run) => call.resume(run),
             CallOption::Origin(origin, earlier) => call.origin(origin, earlier),
         }))
+    }
+
+    fn rehearse(
+        self: Box<Self>,
+        engine: &Arc<EngineInner>,
+    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind> {
+        self.0.rehearse(engine)
     }
 
     fn start(self: Box<Self>, engine: &Engine) -> Result<NamedRun, FlowError> {
@@ -231,6 +242,14 @@ impl NamedCall {
 
     pub(crate) fn origin(self, origin: RunOrigin, earlier: Vec<TaskRunRow>) -> Self {
         Self(self.0.with(CallOption::Origin(origin, earlier)))
+    }
+
+    /// Finds out what the flow run would execute, and executes nothing.
+    pub(crate) fn rehearse(
+        self,
+        engine: &Arc<EngineInner>,
+    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind> {
+        self.0.rehearse(engine)
     }
 
     /// Starts the flow run on an engine.

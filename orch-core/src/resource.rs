@@ -55,7 +55,7 @@ impl<T: fmt::Debug> fmt::Debug for Resource<T> {
 }
 
 /// The values of an engine by their type.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Resources(HashMap<TypeId, Arc<dyn Any + Send + Sync>>);
 
 impl Resources {

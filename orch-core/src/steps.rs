@@ -155,6 +155,10 @@ where
     if let Some(value) = place.read(&name) {
         return Ok(value);
     }
+    if place.flow.rehearsal().is_some() {
+        // What it would do is not done, and what comes after it is not known.
+        std::future::pending::<()>().await;
+    }
     let value = make().await?;
     if let Err(error) = place.write(name, &value) {
         tracing::warn!(target: "orch", "a step is not remembered: {error}");

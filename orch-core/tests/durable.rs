@@ -319,3 +319,58 @@ mod a_run_that_a_shutdown_interrupts {
         assert_eq!(run.await.unwrap(), Some(serde_json::json!(3)));
     }
 }
+
+mod a_task_run_that_takes_what_a_map_made {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    static TOTALLED: AtomicUsize = AtomicUsize::new(0);
+    static IS_OPEN: AtomicBool = AtomicBool::new(false);
+
+    #[task]
+    async fn double(n: u64) -> u64 {
+        2 * n
+    }
+
+    #[task]
+    async fn total(numbers: &[u64]) -> u64 {
+        TOTALLED.fetch_add(1, Ordering::SeqCst);
+        numbers.iter().sum()
+    }
+
+    #[task]
+    async fn publish(total: u64) -> Result<u64, String> {
+        match IS_OPEN.load(Ordering::SeqCst) {
+            true => Ok(total),
+            false => Err("closed".to_owned()),
+        }
+    }
+
+    #[flow]
+    async fn add_up(n: u64) -> anyhow::Result<u64> {
+        let doubled = map(0..n, double).collect();
+        Ok(*publish(total(doubled)).await?)
+    }
+
+    #[tokio::test]
+    async fn is_handed_back_like_any_other() {
+        let folder = Folder::new("after-a-map");
+        let engine = folder.open();
+        add_up(300u64).key("k").on(&engine).await.unwrap_err();
+        drop(engine);
+        IS_OPEN.store(true, Ordering::SeqCst);
+        let engine = folder.open();
+        let run = add_up(300u64).key("k").start(&engine).unwrap();
+        let (result, report) = run.finish().await;
+        assert_eq!(result.unwrap(), 300 * 299);
+        assert_eq!(
+            states(&report),
+            [
+                ("map", State::Completed),
+                ("total", State::Reused),
+                ("publish", State::Completed)
+            ]
+        );
+        assert_eq!(TOTALLED.load(Ordering::SeqCst), 1);
+    }
+}

@@ -1,5 +1,6 @@
 //! How a flow run on an engine with a store comes to be: begun, gone on with, or found ended.
 
+use std::convert;
 use std::sync::Arc;
 
 use tokio::runtime::Handle;
@@ -13,7 +14,8 @@ use crate::secret::scrub;
 use crate::state::State;
 use crate::steps::Steps;
 use crate::store::{
-    CallId, ClaimRun, Fence, FlowRunRow, ParameterRow, RunClaim, RunOrigin, StoreError, TaskRunRow,
+    CallId, ClaimRun, Fence, FlowRunRow, OwnerId, ParameterRow, RunClaim, RunOrigin, StoreError,
+    TaskRunRow,
 };
 use crate::value::{Codec, Digest};
 
@@ -53,7 +55,7 @@ impl EngineInner {
     pub(crate) fn open_run(
         self: &Arc<Self>,
         spec: &mut FlowSpec,
-        opening: Opening,
+        mut opening: Opening,
     ) -> Result<Opened, FlowErrorKind> {
         let Some(store) = &self.store else {
             return match opening.key {
@@ -61,40 +63,13 @@ impl EngineInner {
                 None => Ok(Opened::Run),
             };
         };
-        let parameters = match (opening.parameters.transpose(), &opening.key) {
+        let parameters = match (opening.parameters.take().transpose(), &opening.key) {
             (Ok(parameters), _) => parameters,
             // Without a key nobody asks what it was called with.
             (Err(_), None) => None,
             (Err(what), Some(_)) => return Err(FlowErrorKind::NotStorable { what }),
         };
-        let id = FlowRunId::new();
-        let definition = spec.definition;
-        let seed = spec.seed.or(self.config.seed).unwrap_or_else(|| id.seed());
-        let row = FlowRunRow {
-            id,
-            flow: definition.name.to_owned(),
-            name: spec
-                .name
-                .clone()
-                .map_or_else(|| format!("{}-{}", definition.name, id.short()), scrub),
-            key: opening.key.clone(),
-            parameters,
-            state: State::Running,
-            error: None,
-            result: None,
-            seed,
-            started_at: self.clock.timestamp(),
-            ended_at: None,
-            caller: opening.caller,
-            origin: opening.origin,
-            tags: spec.tags.iter().cloned().map(scrub).collect(),
-            manifest: manifest::of_process(self),
-            fingerprint: Digest::from_bytes(*definition.fingerprint),
-            resumptions: 0,
-            is_rolling_back: false,
-            is_pinned: false,
-            owner: None,
-        };
+        let row = self.new_row(spec, &opening, parameters);
         let claim = ClaimRun {
             row: row.clone(),
             resume: opening.resume,
@@ -110,7 +85,7 @@ impl EngineInner {
                         of_origin: opening.earlier,
                         ..Past::default()
                     };
-                    record(spec, store, fence, row, past);
+                    record(spec, store, fence, row, past, convert::identity);
                     Ok(Opened::Run)
                 }
                 RunClaim::TakenOver { fence, mut row } => {
@@ -122,7 +97,7 @@ impl EngineInner {
                         row.is_rolling_back = true;
                     }
                     let past = store.past(&row).map_err(|error| store_error(&error))?;
-                    record(spec, store, fence, *row, past);
+                    record(spec, store, fence, *row, past, convert::identity);
                     Ok(Opened::Run)
                 }
                 RunClaim::Completed(row) => Ok(Opened::Completed(row)),
@@ -148,6 +123,79 @@ impl EngineInner {
                 RunClaim::Unknown(run) => Err(FlowErrorKind::Unknown { run }),
             };
         }
+    }
+}
+
+impl EngineInner {
+    /// The row of a flow run that is about to begin.
+    fn new_row(
+        &self,
+        spec: &FlowSpec,
+        opening: &Opening,
+        parameters: Option<Vec<ParameterRow>>,
+    ) -> FlowRunRow {
+        let id = FlowRunId::new();
+        let definition = spec.definition;
+        let seed = spec.seed.or(self.config.seed).unwrap_or_else(|| id.seed());
+        FlowRunRow {
+            id,
+            flow: definition.name.to_owned(),
+            name: spec
+                .name
+                .clone()
+                .map_or_else(|| format!("{}-{}", definition.name, id.short()), scrub),
+            key: opening.key.clone(),
+            parameters,
+            state: State::Running,
+            error: None,
+            result: None,
+            seed,
+            started_at: self.clock.timestamp(),
+            ended_at: None,
+            caller: opening.caller,
+            origin: opening.origin.clone(),
+            tags: spec.tags.iter().cloned().map(scrub).collect(),
+            manifest: manifest::of_process(self),
+            fingerprint: Digest::from_bytes(*definition.fingerprint),
+            resumptions: 0,
+            is_rolling_back: false,
+            is_pinned: false,
+            owner: None,
+        }
+    }
+
+    /// Finds out what a flow run would begin with, and begins none; `spec` knows how it is rehearsed.
+    pub(crate) fn open_rehearsal(
+        &self,
+        spec: &mut FlowSpec,
+        opening: Opening,
+    ) -> Result<(), FlowErrorKind> {
+        let store = self.store.as_ref().ok_or(FlowErrorKind::NoStore)?;
+        let mut row = None;
+        if let Some(run) = opening.resume {
+            row = store.flow_run(run).map_err(|error| store_error(&error))?;
+        }
+        let row = match row {
+            Some(row) => row,
+            None => {
+                let parameters = opening.parameters.clone().and_then(Result::ok);
+                self.new_row(spec, &opening, parameters)
+            }
+        };
+        let past = match opening.resume {
+            Some(_) => store.past(&row).map_err(|error| store_error(&error))?,
+            None => Past {
+                of_origin: opening.earlier,
+                ..Past::default()
+            },
+        };
+        let fence = Fence {
+            run: row.id,
+            owner: OwnerId(0),
+            epoch: 0,
+        };
+        record(spec, store, fence, row, past, Recorder::rehearsing);
+        Ok(())
     }
 }
 
@@ -204,6 +252,7 @@ fn record(
     fence: Fence,
     row: FlowRunRow,
     past: Past,
+    finish: fn(Recorder) -> Recorder,
 ) {
     let mut past = past;
     let steps = std::mem::take(&mut past.steps);
@@ -214,7 +263,7 @@ fn record(
         id: row.id,
         recorder: Some(Box::new(move |started_at| {
             let recorder = Recorder::new(store, fence, row, past, started_at);
-            (recorder, Steps::of(steps))
+            (finish(recorder), Steps::of(steps))
         })),
     });
 }

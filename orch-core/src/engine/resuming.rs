@@ -8,7 +8,7 @@ use crate::parameters::{ArgumentError, ArgumentSource};
 use crate::recorder::EngineStore;
 use crate::register::{NamedCall, NamedRun, RegisteredFlow, flows};
 use crate::state::State;
-use crate::store::{FlowRunFilter, FlowRunRow, Place, RunOrigin, StoreError};
+use crate::store::{FlowRunFilter, FlowRunRow, Place, RunOrigin, StoreError, TaskRunRow};
 
 use super::Engine;
 
@@ -21,8 +21,8 @@ impl Engine {
     /// engine without a store, [`FlowErrorKind::AlreadyRunning`] if another process runs it,
     /// [`FlowErrorKind::NotCallable`] if the flow or its arguments are not there any more.
     pub fn resume(&self, run: FlowRunId) -> Result<NamedRun, FlowError> {
-        let (_, row) = self.recorded(run)?;
-        call_of(&row)?.resume(run).start(self)
+        let (call, _) = self.call_to_resume(run)?;
+        call.start(self)
     }
 
     /// Goes on with every flow run whose process is gone. Those whose flow is none of this
@@ -60,19 +60,8 @@ impl Engine {
     /// # Errors
     /// Those of [`resume`](Self::resume).
     pub fn rerun(&self, run: FlowRunId, from: &[&str]) -> Result<NamedRun, FlowError> {
-        let (store, row) = self.recorded(run)?;
-        let earlier = store
-            .task_runs(run)
-            .map_err(|error| refused(run, store_failure(&error)))?;
-        let origin = RunOrigin::Rerun {
-            of: run,
-            from: from.iter().map(|name| (*name).to_owned()).collect(),
-        };
-        // The cache has their results as well.
-        let call = from
-            .iter()
-            .fold(call_of(&row)?, |call, task| call.refresh(*task));
-        call.origin(origin, earlier).start(self)
+        let (call, _) = self.call_to_rerun(run, from)?;
+        call.start(self)
     }
 
     /// Makes a new flow run of a recorded one, with some arguments changed or with other code: what
@@ -82,19 +71,57 @@ impl Engine {
     /// Those of [`resume`](Self::resume), and [`FlowErrorKind::NotCallable`] for an argument that
     /// does not fit.
     pub fn fork(&self, run: FlowRunId, changed: Map<String, Value>) -> Result<NamedRun, FlowError> {
+        let (call, _) = self.call_to_fork(run, changed)?;
+        call.start(self)
+    }
+
+    /// Makes the call that [`rerun`](Self::rerun) starts; returns what it may hand back, too.
+    pub(super) fn call_to_rerun(
+        &self,
+        run: FlowRunId,
+        from: &[&str],
+    ) -> Result<(NamedCall, Vec<TaskRunRow>), FlowError> {
         let (store, row) = self.recorded(run)?;
-        let earlier = store
-            .task_runs(run)
-            .map_err(|error| refused(run, store_failure(&error)))?;
+        let earlier = task_runs(store, run)?;
+        let origin = RunOrigin::Rerun {
+            of: run,
+            from: from.iter().map(|name| (*name).to_owned()).collect(),
+        };
+        // The cache has their results as well.
+        let call = from
+            .iter()
+            .fold(call_of(&row)?, |call, task| call.refresh(*task));
+        Ok((call.origin(origin, earlier.clone()), earlier))
+    }
+
+    /// The same for [`fork`](Self::fork).
+    pub(super) fn call_to_fork(
+        &self,
+        run: FlowRunId,
+        changed: Map<String, Value>,
+    ) -> Result<(NamedCall, Vec<TaskRunRow>), FlowError> {
+        let (store, row) = self.recorded(run)?;
+        let earlier = task_runs(store, run)?;
         let flow = find(&row).ok_or_else(|| refused(run, unknown_flow(&row)))?;
         let call = flow
             .call_changed(&row, changed)
             .map_err(|error| refused(run, not_callable(&row, error.to_string())))?;
-        call.origin(RunOrigin::Fork { of: run }, earlier)
-            .start(self)
+        Ok((
+            call.origin(RunOrigin::Fork { of: run }, earlier.clone()),
+            earlier,
+        ))
     }
 
-    fn store(&self, run: FlowRunId) -> Result<&EngineStore, FlowError> {
+    /// The same for [`resume`](Self::resume).
+    pub(super) fn call_to_resume(
+        &self,
+        run: FlowRunId,
+    ) -> Result<(NamedCall, Vec<TaskRunRow>), FlowError> {
+        let (store, row) = self.recorded(run)?;
+        Ok((call_of(&row)?.resume(run), task_runs(store, run)?))
+    }
+
+    pub(super) fn store(&self, run: FlowRunId) -> Result<&EngineStore, FlowError> {
         let store = self.0.store.as_deref();
         store.ok_or_else(|| refused(run, FlowErrorKind::NoStore))
     }
@@ -144,7 +171,13 @@ pub(crate) fn call_of(row: &FlowRunRow) -> Result<NamedCall, FlowError> {
         .map_err(|error| refused(row.id, not_callable(row, error.to_string())))
 }
 
-fn refused(run: FlowRunId, kind: FlowErrorKind) -> FlowError {
+fn task_runs(store: &EngineStore, run: FlowRunId) -> Result<Vec<TaskRunRow>, FlowError> {
+    store
+        .task_runs(run)
+        .map_err(|error| refused(run, store_failure(&error)))
+}
+
+pub(super) fn refused(run: FlowRunId, kind: FlowErrorKind) -> FlowError {
     FlowError::new(run.to_string(), kind)
 }
 
@@ -167,7 +200,7 @@ fn not_callable(row: &FlowRunRow, problem: String) -> FlowErrorKind {
     }
 }
 
-fn store_failure(error: &StoreError) -> FlowErrorKind {
+pub(super) fn store_failure(error: &StoreError) -> FlowErrorKind {
     FlowErrorKind::Store {
         message: error.to_string(),
     }

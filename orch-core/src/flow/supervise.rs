@@ -173,7 +173,7 @@ async fn record_end<T: Send + 'static>(
 }
 
 /// Polls the flow body until it returns, or until the flow run is stopped or takes too long.
-async fn run_body<T>(
+pub(super) async fn run_body<T>(
     flow: &Arc<Flow>,
     body: FlowBody<T>,
     span: &tracing::Span,
@@ -237,7 +237,7 @@ async fn sleep(timer: &mut Option<Pin<Box<Sleep>>>) {
 }
 
 /// Waits until every task run has ended; gives those that were asked to stop their grace time.
-async fn wait_until_idle(flow: &Arc<Flow>, timeout: &mut Option<Pin<Box<Sleep>>>) {
+pub(super) async fn wait_until_idle(flow: &Arc<Flow>, timeout: &mut Option<Pin<Box<Sleep>>>) {
     flow.body_ended.store(true, Ordering::SeqCst);
     let mut grace = None;
     while !flow.is_idle() {

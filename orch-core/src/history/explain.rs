@@ -237,11 +237,11 @@ impl Engine {
     }
 }
 
-struct Explainer<'a> {
-    store: &'a EngineStore,
-    run: &'a RecordedRun,
+pub(super) struct Explainer<'a> {
+    pub(super) store: &'a EngineStore,
+    pub(super) run: &'a RecordedRun,
     /// The flow run that this one was made from, and its task runs.
-    origin: Option<(FlowRunId, Vec<TaskRunRow>)>,
+    pub(super) origin: Option<(FlowRunId, Vec<TaskRunRow>)>,
 }
 
 impl Explainer<'_> {
@@ -305,7 +305,8 @@ impl Explainer<'_> {
         })
     }
 
-    fn cause(&self, row: &TaskRunRow) -> Result<Cause, StoreError> {
+    /// Why a task run has to be executed.
+    pub(super) fn cause(&self, row: &TaskRunRow) -> Result<Cause, StoreError> {
         if let Some(RunOrigin::Rerun { of, from }) = &self.run.row.origin
             && from.contains(&row.task.name)
         {
