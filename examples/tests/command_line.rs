@@ -352,7 +352,32 @@ fn rerun_fork_and_diff_tell_two_runs_apart() {
         2,
         &["nobody is there to be asked"],
     );
-    check_contains(&asked.err, &["parameter `min_length`: 3 -> 4"]);
+    check_contains(
+        &asked.err,
+        &[
+            "parameter `min_length`: 3 -> 4",
+            "↷ `read` is handed back",
+            "● `count` runs: ",
+            "○ `publish` waits for `count`",
+        ],
+    );
+    let plan = place.json("fork first --param min_length=4 --dry-run");
+    let fates = |plan: &Value| -> Vec<String> {
+        let runs = plan["task_runs"].as_array().unwrap().iter();
+        runs.map(|run| format!("{} {}", run["name"], run["fate"]).replace('"', ""))
+            .collect()
+    };
+    assert_eq!(
+        fates(&plan),
+        ["read handed_back", "count runs", "publish waits"]
+    );
+    let plan = place.json("rerun first --from publish --dry-run");
+    assert_eq!(
+        fates(&plan),
+        ["read handed_back", "count handed_back", "publish runs"]
+    );
+    assert_eq!(plan["task_runs"][2]["cause"]["because"], "named");
+    place.succeeds("resume first --dry-run", &["3 handed back"]);
     let fork = place.json("fork first --param min_length=4 --yes");
     let expected = [
         ("read", "reused"),

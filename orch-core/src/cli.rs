@@ -143,9 +143,14 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
         match &self.arguments.command {
             Command::Flows => Ok(looking::flows(is_json).into()),
             Command::Run(run) => self.run(run).await,
-            Command::Resume { run } => self.resume(run).await,
-            Command::Rerun { run, from } => self.rerun(run, from).await,
-            Command::Fork { run, params, yes } => self.fork(run, params, *yes).await,
+            Command::Resume { run, dry_run } => self.resume(run, *dry_run).await,
+            Command::Rerun { run, from, dry_run } => self.rerun(run, from, *dry_run).await,
+            Command::Fork {
+                run,
+                params,
+                yes,
+                dry_run,
+            } => self.fork(run, params, *yes, *dry_run).await,
             Command::Replay { run, verify } => self.replay(run, *verify).await,
             Command::Look(look) => {
                 let engine = self.open()?;

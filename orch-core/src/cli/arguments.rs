@@ -33,6 +33,9 @@ pub(super) enum Command {
     Resume {
         /// Id, name, key, or the beginning of an id or a name
         run: String,
+        /// Only say what would run, and why
+        #[arg(long)]
+        dry_run: bool,
     },
     /// Run a flow run once more, from some tasks on
     Rerun {
@@ -41,8 +44,11 @@ pub(super) enum Command {
         /// Tasks that run again, and what comes to another result by that
         #[arg(long, value_name = "TASK", required = true, num_args = 1..)]
         from: Vec<String>,
+        /// Only say what would run, and why
+        #[arg(long)]
+        dry_run: bool,
     },
-    /// Run a flow run with other parameters or code, after a look at the changes
+    /// Run a flow run with other parameters or code, after a look at what will run
     Fork {
         /// Id, name, key, or the beginning of an id or a name
         run: String,
@@ -51,6 +57,9 @@ pub(super) enum Command {
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
+        /// Only say what would run, and why
+        #[arg(long, conflicts_with = "yes")]
+        dry_run: bool,
     },
     /// Run a recorded flow run anew in memory, with its parameters and seed
     Replay {

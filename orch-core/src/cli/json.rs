@@ -5,8 +5,8 @@ use serde_json::{Value, json};
 use crate::definition::{FlowDefinition, ParameterPassing};
 use crate::error::RecordedError;
 use crate::history::{
-    Cause, Execution, Explanation, KeyChangeKind, NotHandedBack, RunDiff, TaskRunSide, ValueDiff,
-    Why,
+    Cause, Execution, Explanation, Fate, KeyChangeKind, NotHandedBack, RunDiff, RunPlan,
+    TaskRunSide, ValueDiff, Why,
 };
 use crate::register::RegisteredFlow;
 use crate::state::State;
@@ -159,6 +159,36 @@ fn cause(cause: &Cause) -> Value {
             json!({ "kind": "changed", "since": execution(since), "changes": changes })
         }
     }
+}
+
+pub(super) fn plan(plan: &RunPlan) -> Value {
+    let task_runs: Vec<Value> = plan
+        .task_runs
+        .iter()
+        .map(|run| {
+            let (fate, because, waits_for) = match &run.fate {
+                Fate::HandedBack => ("handed_back", None, &[][..]),
+                Fate::Cached => ("cached", None, &[][..]),
+                Fate::Runs(by) => ("runs", Some(cause(by)), &[][..]),
+                Fate::Waits(upstream) => ("waits", None, upstream.as_slice()),
+            };
+            json!({
+                "name": run.name,
+                "task": run.task,
+                "kind": run.kind,
+                "fate": fate,
+                "cause": because,
+                "waits_for": waits_for,
+            })
+        })
+        .collect();
+    json!({
+        "flow": plan.flow,
+        "of": plan.of.to_string(),
+        "task_runs": task_runs,
+        "reaches_end": plan.reaches_end,
+        "not_reached": plan.not_reached,
+    })
 }
 
 pub(super) fn explanation(explanation: &Explanation) -> Value {

@@ -10,9 +10,9 @@ use super::error::Failure;
 use super::{Cli, Output, json, looking, parameter};
 use crate::engine::{self, Engine, EngineBuilder};
 use crate::error::FlowError;
-use crate::history::{CodeDiff, RecordedRun};
+use crate::history::{CodeDiff, RecordedRun, RunPlan};
 use crate::progress::Progress;
-use crate::register::{NamedRun, tasks};
+use crate::register::{NamedCall, NamedRun, tasks};
 use crate::report::{RunReport, TaskCounts, human};
 use crate::state::State;
 use crate::store::{FlowRunRow, MemoryBlobs, MemoryStore, RunOrigin, TaskRunRow};
@@ -38,13 +38,21 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
         self.follow(&engine, |engine| call.start(engine)).await
     }
 
-    pub(super) async fn resume(&self, run: &str) -> Result<Output, Failure> {
+    pub(super) async fn resume(&self, run: &str, dry_run: bool) -> Result<Output, Failure> {
         let engine = self.open()?;
         let row = engine.find_run(run)?;
+        if dry_run {
+            return Ok(self.planned(&engine.plan_resume(row.id).await?));
+        }
         self.follow(&engine, |engine| engine.resume(row.id)).await
     }
 
-    pub(super) async fn rerun(&self, run: &str, from: &[String]) -> Result<Output, Failure> {
+    pub(super) async fn rerun(
+        &self,
+        run: &str,
+        from: &[String],
+        dry_run: bool,
+    ) -> Result<Output, Failure> {
         let engine = self.open()?;
         let recorded = looking::recorded(&engine, run)?;
         let from: Vec<&str> = from.iter().map(String::as_str).collect();
@@ -58,6 +66,9 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
             }
         }
         let id = recorded.row.id;
+        if dry_run {
+            return Ok(self.planned(&engine.plan_rerun(id, &from).await?));
+        }
         self.follow(&engine, |engine| engine.rerun(id, &from)).await
     }
 
@@ -66,56 +77,33 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
         run: &str,
         params: &Params,
         yes: bool,
+        dry_run: bool,
     ) -> Result<Output, Failure> {
         let engine = self.open()?;
         let recorded = looking::recorded(&engine, run)?;
         let row = &recorded.row;
         let flow = parameter::flow(&row.flow)?;
-        let call = parameter::call(&params.params, |changed| flow.call_changed(row, changed))?;
+        let call = || -> Result<NamedCall, Failure> {
+            let call = parameter::call(&params.params, |changed| flow.call_changed(row, changed))?;
+            let origin = RunOrigin::Fork { of: row.id };
+            Ok(call.origin(origin, recorded.task_runs.clone()))
+        };
         if !yes {
-            self.confirm(&recorded, params)?;
+            let earlier = recorded.task_runs.clone();
+            let plan = engine.plan(row.id, call()?, earlier).await?;
+            if dry_run {
+                return Ok(self.planned(&plan));
+            }
+            confirm(&recorded, params, &plan)?;
         }
-        let origin = RunOrigin::Fork { of: row.id };
-        let call = call.origin(origin, recorded.task_runs.clone());
+        let call = call()?;
         self.follow(&engine, |engine| call.start(engine)).await
     }
 
-    /// Shows what a fork changes, and asks whether it is meant.
-    fn confirm(&self, recorded: &RecordedRun, params: &Params) -> Result<(), Failure> {
-        let mut changes = String::new();
-        for (name, value) in &params.params {
-            let earlier = recorded.row.parameters.iter().flatten();
-            let earlier = earlier
-                .filter(|parameter| parameter.name == *name)
-                .map(|parameter| human::short(&parameter.shown.to_string(), 60))
-                .next();
-            let (before, now) = (
-                earlier.as_deref().unwrap_or("none"),
-                human::short(value, 60),
-            );
-            changes.push_str(&format!("  parameter `{name}`: {before} -> {now}\n"));
-        }
-        for function in changed_code(recorded) {
-            let what = if function.code { "code" } else { "version" };
-            changes.push_str(&format!("  {what} of `{}`\n", function.name));
-        }
-        if changes.is_empty() {
-            changes.push_str("  nothing: what completed is handed back\n");
-        }
-        let name = human::clean(&recorded.row.name);
-        eprint!("a fork of flow run `{name}` changes:\n{changes}");
-        if !std::io::stdin().is_terminal() {
-            return Err(
-                Failure::usage("nobody is there to be asked").with_help("`--yes` does not ask")
-            );
-        }
-        eprint!("run it? [y/N] ");
-        let _ = std::io::stderr().flush();
-        let mut answer = String::new();
-        let read = std::io::stdin().lock().read_line(&mut answer);
-        match (read, answer.trim()) {
-            (Ok(_), "y" | "Y" | "yes") => Ok(()),
-            _ => Err(Failure::new("not run")),
+    fn planned(&self, plan: &RunPlan) -> Output {
+        match self.arguments.json {
+            true => json::text(&json::plan(plan)).into(),
+            false => plan.to_string().into(),
         }
     }
 
@@ -181,6 +169,46 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
             ended(&report, result.as_ref(), was_over, self.keeps())
         };
         Ok(Output { text, is_failure })
+    }
+}
+
+/// Shows what a fork changes and what it will run, and asks whether it is meant.
+fn confirm(recorded: &RecordedRun, params: &Params, plan: &RunPlan) -> Result<(), Failure> {
+    let mut changes = String::new();
+    for (name, value) in &params.params {
+        let earlier = recorded.row.parameters.iter().flatten();
+        let earlier = earlier
+            .filter(|parameter| parameter.name == *name)
+            .map(|parameter| human::short(&parameter.shown.to_string(), 60))
+            .next();
+        let (before, now) = (
+            earlier.as_deref().unwrap_or("none"),
+            human::short(value, 60),
+        );
+        changes.push_str(&format!("  parameter `{name}`: {before} -> {now}\n"));
+    }
+    for function in changed_code(recorded) {
+        let what = if function.code { "code" } else { "version" };
+        changes.push_str(&format!("  {what} of `{}`\n", function.name));
+    }
+    if changes.is_empty() {
+        changes.push_str("  nothing\n");
+    }
+    let name = human::clean(&recorded.row.name);
+    eprint!("a fork of flow run `{name}` changes:\n{changes}and then:\n");
+    for line in plan.to_string().lines() {
+        eprintln!("  {line}");
+    }
+    if !std::io::stdin().is_terminal() {
+        return Err(Failure::usage("nobody is there to be asked").with_help("`--yes` does not ask"));
+    }
+    eprint!("run it? [y/N] ");
+    let _ = std::io::stderr().flush();
+    let mut answer = String::new();
+    let read = std::io::stdin().lock().read_line(&mut answer);
+    match (read, answer.trim()) {
+        (Ok(_), "y" | "Y" | "yes") => Ok(()),
+        _ => Err(Failure::new("not run")),
     }
 }
 

@@ -46,7 +46,8 @@ impl Engine {
         self.plan(run, call, earlier).await
     }
 
-    async fn plan(
+    /// Finds out what a call would execute that is made of a recorded flow run.
+    pub(crate) async fn plan(
         &self,
         run: FlowRunId,
         call: NamedCall,
