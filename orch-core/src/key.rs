@@ -360,6 +360,27 @@ thread_local! {
 }
 
 impl KeyHead {
+    fn new(
+        task_id: Arc<str>,
+        id: Digest,
+        code: Digest,
+        version: Option<(&'static str, Digest)>,
+    ) -> Self {
+        let mut hasher = blake3::Hasher::new_derive_key("orch cache key, version 1");
+        hasher.update(id.as_bytes());
+        hasher.update(code.as_bytes());
+        if let Some((_, version)) = &version {
+            hasher.update(version.as_bytes());
+        }
+        Self {
+            task_id,
+            id,
+            code,
+            version,
+            digest: *hasher.finalize().as_bytes(),
+        }
+    }
+
     /// Returns that of a task.
     pub(crate) fn of<B: Body>(definition: &'static Definition) -> Arc<Self> {
         let make = || {
@@ -368,19 +389,7 @@ impl KeyHead {
             let version = definition
                 .version
                 .map(|version| (version, value::digest_of_text(version)));
-            let mut hasher = blake3::Hasher::new_derive_key("orch cache key, version 1");
-            hasher.update(id.as_bytes());
-            hasher.update(code.as_bytes());
-            if let Some((_, version)) = &version {
-                hasher.update(version.as_bytes());
-            }
-            Arc::new(Self {
-                task_id,
-                id,
-                code,
-                version,
-                digest: *hasher.finalize().as_bytes(),
-            })
+            Arc::new(Self::new(task_id, id, code, version))
         };
         HEADS.with_borrow_mut(|heads| {
             Arc::clone(heads.entry(TypeId::of::<B>()).or_insert_with(make))
@@ -780,3 +789,6 @@ pub trait CacheIdentity {
     /// Returns what tells this value from others of its type: an address, a database's name.
     fn cache_identity(&self) -> String;
 }
+
+#[cfg(test)]
+mod tests;

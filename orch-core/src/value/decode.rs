@@ -139,7 +139,8 @@ impl<'de> Decoder<'de> {
 
     fn enter(&mut self) -> Result<()> {
         self.depth += 1;
-        if self.depth > MAX_DEPTH {
+        // The innermost item counts here as well.
+        if self.depth > MAX_DEPTH + 1 {
             return Err(self.malformed());
         }
         Ok(())

@@ -1,0 +1,367 @@
+//! Model value, against a second implementation; any bytes.
+
+use std::collections::{BTreeMap, HashMap};
+
+use proptest::prelude::*;
+use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
+use serde::{Deserialize, Serialize};
+
+use super::{decoded, encoded};
+
+/// The names that structs and variants have here.
+const NAMES: [&str; 4] = ["a", "bee", "row", "names"];
+
+/// A value of any shape.
+#[derive(Debug, Clone, PartialEq)]
+enum Model {
+    Unit,
+    Bool(bool),
+    U8(u8),
+    I64(i64),
+    F64(u64),
+    Char(char),
+    Text(String),
+    Option(Option<Box<Model>>),
+    Sequence(Vec<Model>),
+    Tuple(Vec<Model>),
+    Map(Vec<(Model, Model)>),
+    Newtype(Box<Model>),
+    Struct(Vec<(usize, Model)>),
+    Variant(usize, Option<Box<Model>>),
+}
+
+impl Serialize for Model {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Model::Unit => serializer.serialize_unit(),
+            Model::Bool(value) => serializer.serialize_bool(*value),
+            Model::U8(value) => serializer.serialize_u8(*value),
+            Model::I64(value) => serializer.serialize_i64(*value),
+            Model::F64(bits) => serializer.serialize_f64(f64::from_bits(*bits)),
+            Model::Char(value) => serializer.serialize_char(*value),
+            Model::Text(value) => serializer.serialize_str(value),
+            Model::Option(None) => serializer.serialize_none(),
+            Model::Option(Some(inner)) => serializer.serialize_some(inner),
+            Model::Sequence(elements) => {
+                let mut sequence = serializer.serialize_seq(Some(elements.len()))?;
+                for element in elements {
+                    sequence.serialize_element(element)?;
+                }
+                sequence.end()
+            }
+            Model::Tuple(elements) => {
+                let mut tuple = serializer.serialize_tuple(elements.len())?;
+                for element in elements {
+                    tuple.serialize_element(element)?;
+                }
+                tuple.end()
+            }
+            Model::Map(entries) => {
+                let mut map = serializer.serialize_map(None)?;
+                for (key, value) in entries {
+                    map.serialize_entry(key, value)?;
+                }
+                map.end()
+            }
+            Model::Newtype(inner) => serializer.serialize_newtype_struct("Model", inner),
+            Model::Struct(fields) => {
+                let mut all = serializer.serialize_struct("Model", fields.len())?;
+                for (name, value) in fields {
+                    all.serialize_field(NAMES[*name], value)?;
+                }
+                all.end()
+            }
+            Model::Variant(name, None) => {
+                serializer.serialize_unit_variant("Model", 0, NAMES[*name])
+            }
+            Model::Variant(name, Some(inner)) => {
+                serializer.serialize_newtype_variant("Model", 0, NAMES[*name], inner)
+            }
+        }
+    }
+}
+
+/// The encoding once more, from its description, with whole vectors and no care for speed.
+fn reference(value: &Model) -> Vec<u8> {
+    let mut names = Vec::new();
+    item(value, &mut names)
+}
+
+fn varint(number: usize) -> Vec<u8> {
+    match number {
+        0..=127 => vec![number as u8],
+        _ => [vec![(number % 128) as u8 | 128], varint(number / 128)].concat(),
+    }
+}
+
+fn name(of: usize, names: &mut Vec<usize>) -> Vec<u8> {
+    if let Some(place) = names.iter().position(|known| *known == of) {
+        return varint(place + 1);
+    }
+    names.push(of);
+    let text = NAMES[of].as_bytes();
+    [vec![0], varint(text.len()), text.to_vec()].concat()
+}
+
+fn item(value: &Model, names: &mut Vec<usize>) -> Vec<u8> {
+    let mut items = |elements: &[Model]| -> Vec<Vec<u8>> {
+        elements
+            .iter()
+            .map(|element| item(element, names))
+            .collect()
+    };
+    match value {
+        Model::Unit => vec![0x02],
+        Model::Bool(false) => vec![0x03],
+        Model::Bool(true) => vec![0x04],
+        Model::U8(value) => vec![0x10, *value],
+        Model::I64(value) => [vec![0x1b], value.to_le_bytes().to_vec()].concat(),
+        Model::F64(bits) => {
+            let bits = match f64::from_bits(*bits).is_nan() {
+                true => 0x7ff8_0000_0000_0000,
+                false => *bits,
+            };
+            [vec![0x21], bits.to_le_bytes().to_vec()].concat()
+        }
+        Model::Char(value) => [vec![0x22], u32::from(*value).to_le_bytes().to_vec()].concat(),
+        Model::Text(text) => [vec![0x30], varint(text.len()), text.as_bytes().to_vec()].concat(),
+        Model::Option(None) => vec![0x00],
+        Model::Option(Some(inner)) => [vec![0x01], item(inner, names)].concat(),
+        Model::Sequence(elements) => {
+            let items = items(elements);
+            let tag = items.first().map(|first| first[0]);
+            let is_packed = matches!(tag, Some(0x10 | 0x1b | 0x21))
+                && items.iter().all(|item| Some(item[0]) == tag);
+            let count = varint(items.len());
+            match (tag, is_packed) {
+                (Some(tag), true) => {
+                    let numbers: Vec<u8> =
+                        items.iter().flat_map(|item| item[1..].to_vec()).collect();
+                    [vec![0x41, tag], count, numbers].concat()
+                }
+                _ => [vec![0x40], count, items.concat()].concat(),
+            }
+        }
+        Model::Tuple(elements) => {
+            [vec![0x50], varint(elements.len()), items(elements).concat()].concat()
+        }
+        Model::Newtype(inner) => [vec![0x51], item(inner, names)].concat(),
+        Model::Map(entries) => {
+            let mut entries: Vec<(Vec<u8>, Vec<u8>)> = entries
+                .iter()
+                .map(|(key, value)| (reference(key), reference(value)))
+                .collect();
+            entries.sort();
+            let mut bytes = [vec![0x60], varint(entries.len())].concat();
+            for (key, value) in entries {
+                bytes.extend([varint(key.len()), key, varint(value.len()), value].concat());
+            }
+            bytes
+        }
+        Model::Struct(fields) => {
+            let mut bytes = [vec![0x70], varint(fields.len())].concat();
+            for (field, value) in fields {
+                bytes.extend(name(*field, names));
+                bytes.extend(item(value, names));
+            }
+            bytes
+        }
+        Model::Variant(variant, None) => [vec![0x71], name(*variant, names)].concat(),
+        Model::Variant(variant, Some(inner)) => {
+            let variant = name(*variant, names);
+            [vec![0x72], variant, item(inner, names)].concat()
+        }
+    }
+}
+
+fn model() -> impl Strategy<Value = Model> {
+    let leaf = prop_oneof![
+        Just(Model::Unit),
+        any::<bool>().prop_map(Model::Bool),
+        any::<u8>().prop_map(Model::U8),
+        any::<i64>().prop_map(Model::I64),
+        any::<u64>().prop_map(Model::F64),
+        any::<char>().prop_map(Model::Char),
+        ".{0,4}".prop_map(Model::Text),
+        Just(Model::Option(None)),
+        (0..NAMES.len()).prop_map(|name| Model::Variant(name, None)),
+    ];
+    leaf.prop_recursive(5, 64, 6, |inner| {
+        let boxed = inner.clone().prop_map(Box::new);
+        let several = prop::collection::vec(inner.clone(), 0..6);
+        let entries = prop::collection::vec((inner.clone(), inner.clone()), 0..5);
+        let numbers = prop::collection::vec(any::<u8>().prop_map(Model::U8), 0..200);
+        prop_oneof![
+            boxed.clone().prop_map(|inner| Model::Option(Some(inner))),
+            boxed.clone().prop_map(Model::Newtype),
+            several.clone().prop_map(Model::Sequence),
+            numbers.prop_map(Model::Sequence),
+            several.prop_map(Model::Tuple),
+            entries.prop_map(Model::Map),
+            prop::collection::vec((0..NAMES.len(), inner), 0..5).prop_map(Model::Struct),
+            (0..NAMES.len(), boxed).prop_map(|(name, inner)| Model::Variant(name, Some(inner))),
+        ]
+    })
+}
+
+/// One value for all that are to have one encoding.
+fn canonical(value: &Model) -> Model {
+    let all = |values: &[Model]| values.iter().map(canonical).collect();
+    match value {
+        Model::F64(bits) if f64::from_bits(*bits).is_nan() => Model::F64(0x7ff8_0000_0000_0000),
+        Model::Option(Some(inner)) => Model::Option(Some(Box::new(canonical(inner)))),
+        Model::Newtype(inner) => Model::Newtype(Box::new(canonical(inner))),
+        Model::Sequence(elements) => Model::Sequence(all(elements)),
+        Model::Tuple(elements) => Model::Tuple(all(elements)),
+        Model::Struct(fields) => {
+            let fields = fields.iter();
+            Model::Struct(
+                fields
+                    .map(|(name, value)| (*name, canonical(value)))
+                    .collect(),
+            )
+        }
+        Model::Variant(name, Some(inner)) => {
+            Model::Variant(*name, Some(Box::new(canonical(inner))))
+        }
+        Model::Map(entries) => {
+            let mut entries: Vec<(Model, Model)> = entries
+                .iter()
+                .map(|(key, value)| (canonical(key), canonical(value)))
+                .collect();
+            entries.sort_by_key(|entry| format!("{entry:?}"));
+            Model::Map(entries)
+        }
+        other => other.clone(),
+    }
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Record {
+    id: u64,
+    name: Option<String>,
+    values: Vec<f64>,
+    tags: BTreeMap<String, Tag>,
+    rows: Vec<Row>,
+}
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+struct Row(u8, i16);
+
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+enum Tag {
+    None,
+    Weight(f32),
+    Range { from: i32, to: i32 },
+    Both(bool, char),
+}
+
+fn record() -> impl Strategy<Value = Record> {
+    let tag = prop_oneof![
+        Just(Tag::None),
+        (-1e6_f32..1e6).prop_map(Tag::Weight),
+        any::<(i32, i32)>().prop_map(|(from, to)| Tag::Range { from, to }),
+        any::<(bool, char)>().prop_map(|(flag, char)| Tag::Both(flag, char)),
+    ];
+    let row = any::<(u8, i16)>().prop_map(|(a, b)| Row(a, b));
+    (
+        any::<u64>(),
+        prop::option::of(".{0,6}"),
+        prop::collection::vec(-1e9_f64..1e9, 0..5),
+        prop::collection::btree_map(".{0,3}", tag, 0..4),
+        prop::collection::vec(row, 0..4),
+    )
+        .prop_map(|(id, name, values, tags, rows)| Record {
+            id,
+            name,
+            values,
+            tags,
+            rows,
+        })
+}
+
+/// Reads bytes as types of several shapes; what comes of it does not matter.
+fn read_as_anything(bytes: &[u8]) {
+    drop(decoded::<serde_json::Value>(bytes));
+    drop(decoded::<Record>(bytes));
+    drop(decoded::<Vec<f64>>(bytes));
+    drop(decoded::<Vec<String>>(bytes));
+    drop(decoded::<HashMap<String, Vec<u8>>>(bytes));
+    drop(decoded::<(u8, Option<Tag>)>(bytes));
+    drop(decoded::<serde::de::IgnoredAny>(bytes));
+}
+
+proptest! {
+    #[test]
+    fn a_second_implementation_writes_the_same_bytes(value in model()) {
+        prop_assert_eq!(encoded(&value), reference(&value));
+    }
+
+    #[test]
+    fn values_have_the_same_bytes_exactly_if_they_are_equal(one in model(), other in model()) {
+        let are_equal = canonical(&one) == canonical(&other);
+        prop_assert_eq!(encoded(&one) == encoded(&other), are_equal);
+    }
+
+    #[test]
+    fn the_order_in_which_a_map_gives_its_entries_does_not_show(
+        entries in prop::collection::vec((model(), model()), 0..6),
+    ) {
+        let mut backwards = entries.clone();
+        backwards.reverse();
+        prop_assert_eq!(encoded(&Model::Map(entries)), encoded(&Model::Map(backwards)));
+    }
+
+    #[test]
+    fn what_is_written_reads_back(record in record()) {
+        let bytes = encoded(&record);
+        prop_assert_eq!(decoded::<Record>(&bytes).unwrap(), record.clone());
+        let as_map = HashMap::from([("k".to_owned(), vec![record; 2])]);
+        let bytes = encoded(&as_map);
+        let read: HashMap<String, Vec<Record>> = decoded(&bytes).unwrap();
+        prop_assert_eq!(read, as_map);
+    }
+
+    #[test]
+    fn a_whole_value_has_no_beginning_that_is_one_too(record in record()) {
+        let bytes = encoded(&record);
+        for len in 0..bytes.len() {
+            prop_assert!(decoded::<Record>(&bytes[..len]).is_err());
+        }
+        prop_assert!(decoded::<Record>(&[bytes, vec![0]].concat()).is_err());
+    }
+
+    #[test]
+    fn damaged_bytes_never_panic(record in record(), at in any::<prop::sample::Index>(), bit in 0..8_u32) {
+        let mut bytes = encoded(&record);
+        let at = at.index(bytes.len());
+        bytes[at] ^= 1_u8 << bit;
+        read_as_anything(&bytes);
+        read_as_anything(&bytes[at..]);
+    }
+
+    #[test]
+    fn any_bytes_never_panic(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        read_as_anything(&bytes);
+    }
+}
+
+#[test]
+fn a_length_that_is_a_lie_is_not_believed() {
+    // Two to the power of 62 elements of each kind, and nothing of them.
+    for start in [
+        &[0x40][..],
+        &[0x41, 0x21],
+        &[0x50],
+        &[0x60],
+        &[0x30],
+        &[0x31],
+        &[0x70],
+    ] {
+        let mut bytes = start.to_vec();
+        bytes.extend([0x80; 8]);
+        bytes.push(0x40);
+        read_as_anything(&bytes);
+        assert!(decoded::<serde_json::Value>(&bytes).is_err());
+    }
+}
