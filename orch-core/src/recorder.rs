@@ -18,8 +18,9 @@ use crate::secret::scrub;
 use crate::state::State;
 use crate::store::{
     AttemptRow, BlobStore, CacheRow, CallId, Change, ClaimRun, Durability, Fence, FlowRunFilter,
-    FlowRunRow, Hold, Journal, KeyRow, OnStoreFailure, Place, Position, ResultOrigin, RunClaim,
-    RunOrigin, RunStore, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow, Timestamp,
+    FlowRunRow, FoundTaskRun, Hold, Journal, KeyRow, OnStoreFailure, Place, Position, ResultOrigin,
+    RunClaim, RunOrigin, RunStore, StepRow, StoreError, StoredValue, TaskRow, TaskRunFilter,
+    TaskRunRow, Timestamp,
 };
 use crate::value::{Codec, EncodeError, Stored};
 
@@ -118,6 +119,15 @@ impl EngineStore {
     pub(crate) fn task_runs(&self, run: FlowRunId) -> Result<Vec<TaskRunRow>, StoreError> {
         self.journal
             .call(move |runs| async move { runs.task_runs(run).await })
+    }
+
+    /// Looks for task runs in all flow runs.
+    pub(crate) fn find_task_runs(
+        &self,
+        filter: TaskRunFilter,
+    ) -> Result<Vec<FoundTaskRun>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.find_task_runs(filter).await })
     }
 
     /// Returns all that is recorded of a flow run that is gone on with.

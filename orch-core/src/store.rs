@@ -24,9 +24,9 @@ pub use self::maintenance::{
 pub(crate) use self::maintenance::{Collection, MIN_AGE, Plan, Step, check, collect};
 pub use self::memory::{MemoryBlobs, MemoryStore};
 pub use self::rows::{
-    AttemptRow, CacheRow, CallId, ClaimRun, Epoch, Fence, FlowRunFilter, FlowRunRow, KeyClaim,
-    KeyPartRow, KeyRow, OwnerId, ParameterRow, Place, ResultOrigin, RunClaim, RunOrigin, StepRow,
-    StoredValue, TaskRow, TaskRunRow, Timestamp,
+    AttemptRow, CacheRow, CallId, ClaimRun, Epoch, Fence, FlowRunFilter, FlowRunRow, FoundTaskRun,
+    KeyClaim, KeyPartRow, KeyRow, OwnerId, ParameterRow, Place, ResultOrigin, RunClaim, RunOrigin,
+    StepRow, StoredValue, TaskRow, TaskRunFilter, TaskRunRow, Timestamp,
 };
 
 use std::io::Read;
@@ -188,6 +188,24 @@ pub trait RunStore: Send + Sync + 'static {
         run: FlowRunId,
         seq: u64,
     ) -> BoxFuture<'a, Result<(Vec<TaskRunRow>, u64), StoreError>>;
+
+    /// Looks for task runs in all flow runs, the oldest flow run first. It may read every row.
+    ///
+    /// A store that does not say how reads its flow runs one by one.
+    fn find_task_runs<'a>(
+        &'a self,
+        filter: TaskRunFilter,
+    ) -> BoxFuture<'a, Result<Vec<FoundTaskRun>, StoreError>> {
+        Box::pin(async move {
+            let mut found = Vec::new();
+            for run in self.flow_runs(FlowRunFilter::default()).await?.iter().rev() {
+                let rows = self.task_runs(run.id).await?;
+                let rows = rows.iter().filter(|row| filter.matches(row));
+                found.extend(rows.map(|row| FoundTaskRun::of(run.id, row)));
+            }
+            Ok(found)
+        })
+    }
 
     /// Returns the recorded attempts of a flow run, by task run and number.
     fn attempts<'a>(&'a self, run: FlowRunId)

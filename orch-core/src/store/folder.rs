@@ -28,7 +28,8 @@ use self::disk::Disk;
 use self::owner::Owner;
 use super::{
     AttemptRow, CacheRow, Change, ClaimRun, Durability, Epoch, Fence, FlowRunFilter, FlowRunRow,
-    KeyClaim, MaintainRuns, RunClaim, RunStore, StepRow, StoreError, TaskRunRow,
+    FoundTaskRun, KeyClaim, MaintainRuns, RunClaim, RunStore, StepRow, StoreError, TaskRunFilter,
+    TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::value::Digest;
@@ -337,6 +338,15 @@ impl RunStore for FolderStore {
     ) -> BoxFuture<'a, Result<(Vec<TaskRunRow>, u64), StoreError>> {
         now(self.read("reading task runs", |connection| {
             read::changes_since(connection, run, seq)
+        }))
+    }
+
+    fn find_task_runs<'a>(
+        &'a self,
+        filter: TaskRunFilter,
+    ) -> BoxFuture<'a, Result<Vec<FoundTaskRun>, StoreError>> {
+        now(self.read("looking for task runs", |connection| {
+            read::find_task_runs(connection, &filter)
         }))
     }
 

@@ -1,6 +1,7 @@
 //! What the rows of a store hold.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -431,6 +432,54 @@ pub struct FlowRunFilter {
     pub prefix: Option<String>,
     /// At most this many; 0 for all.
     pub limit: usize,
+}
+
+/// Which task runs to look for, among those of all flow runs.
+#[derive(Debug, Clone, Default)]
+pub struct TaskRunFilter {
+    /// Only those with a result of such a digest.
+    pub results: Option<RangeInclusive<Digest>>,
+    /// Only those that took their result from a task run of one of these flow runs; empty for all.
+    pub from: Vec<FlowRunId>,
+}
+
+impl TaskRunFilter {
+    pub(super) fn matches(&self, row: &TaskRunRow) -> bool {
+        let digest = row.result.as_ref().map(|value| value.stored.digest);
+        let has_result = match &self.results {
+            Some(results) => digest.is_some_and(|digest| results.contains(&digest)),
+            None => true,
+        };
+        let is_from = match row.origin {
+            ResultOrigin::Cached { run, .. } => self.from.contains(&run),
+            ResultOrigin::Executed => false,
+        };
+        has_result && (self.from.is_empty() || is_from)
+    }
+}
+
+/// A task run that was looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct FoundTaskRun {
+    /// Its flow run.
+    pub run: FlowRunId,
+    /// Its call.
+    pub call: CallId,
+    /// The digest of its result, if that is stored.
+    pub result: Option<Digest>,
+    /// How it came to that.
+    pub origin: ResultOrigin,
+}
+
+impl FoundTaskRun {
+    pub(super) fn of(run: FlowRunId, row: &TaskRunRow) -> Self {
+        Self {
+            run,
+            call: row.call,
+            result: row.result.as_ref().map(|value| value.stored.digest),
+            origin: row.origin,
+        }
+    }
 }
 
 #[cfg(test)]

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::{
-    AttemptRow, CacheRow, CallId, FlowRunFilter, FlowRunRow, KeyRow, OwnerId, ParameterRow, Place,
-    ResultOrigin, StepRow, StoredValue, TaskRow, TaskRunRow,
+    AttemptRow, CacheRow, CallId, FlowRunFilter, FlowRunRow, FoundTaskRun, KeyRow, OwnerId,
+    ParameterRow, Place, ResultOrigin, StepRow, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
 };
 use super::ReadError;
 use super::values::{Bytes, VALUE, json, read_value};
@@ -217,10 +217,7 @@ pub(super) fn changes_since(
             ended_at: row.get(11)?,
             error: error.map(|text| json(TABLE, &text)).transpose()?,
             result: read_value(row, 22)?,
-            origin: match from_run.zip(from_call) {
-                Some((run, call)) => ResultOrigin::Cached { run, call },
-                None => ResultOrigin::Executed,
-            },
+            origin: origin(from_run.zip(from_call)),
             key: match key.zip(parts) {
                 Some((digest, parts)) => Some(KeyRow {
                     digest,
@@ -236,6 +233,41 @@ pub(super) fn changes_since(
         })
     })?;
     Ok((rows, last as u64))
+}
+
+pub(super) fn find_task_runs(
+    connection: &Connection,
+    filter: &TaskRunFilter,
+) -> Result<Vec<FoundTaskRun>> {
+    let from: Vec<String> = filter.from.iter().map(FlowRunId::to_string).collect();
+    let from = serde_json::to_string(&from).expect("a list of texts");
+    let (first, last) = match &filter.results {
+        Some(results) => (Some(results.start()), Some(results.end())),
+        None => (None, None),
+    };
+    // No index has what is asked for: one pass over the task runs, in this order whatever the
+    // planner thinks. Those of a flow run that is being removed have none.
+    let sql = "SELECT f.id, r.call, r.digest, r.from_run, r.from_call
+        FROM task_runs r CROSS JOIN flow_runs f ON f.n = r.id >> 32
+        WHERE (?1 IS NULL OR r.digest BETWEEN ?1 AND ?2)
+            AND (?3 = '[]' OR r.from_run IN (SELECT value FROM json_each(?3)))
+        ORDER BY r.id";
+    all(connection, sql, params![first, last, from], |row| {
+        let (from_run, from_call): (Option<FlowRunId>, Option<CallId>) = (row.get(3)?, row.get(4)?);
+        Ok(FoundTaskRun {
+            run: row.get(0)?,
+            call: row.get(1)?,
+            result: row.get(2)?,
+            origin: origin(from_run.zip(from_call)),
+        })
+    })
+}
+
+fn origin(from: Option<(FlowRunId, CallId)>) -> ResultOrigin {
+    match from {
+        Some((run, call)) => ResultOrigin::Cached { run, call },
+        None => ResultOrigin::Executed,
+    }
 }
 
 fn upstream(bytes: &[u8]) -> Result<Vec<(CallId, EdgeKind)>> {

@@ -5,6 +5,7 @@ use super::*;
 on_each_store! {
     a_flow_run_reads_back_as_it_was_recorded;
     task_runs_read_back_in_the_order_of_their_submission;
+    task_runs_are_found_by_their_result_and_by_where_they_took_it_from;
     attempts_and_steps_belong_to_their_calls;
     cache_entries_are_found_by_key_and_by_task;
     a_pin_stays_when_a_result_is_made_anew;
@@ -93,6 +94,63 @@ fn task_runs_read_back_in_the_order_of_their_submission<K: Kind>() {
     commit(&*store, fence, &[orphaned]).unwrap();
     full.is_orphaned = true;
     assert_eq!(block_on(store.task_runs(fence.run)).unwrap(), [bare, full]);
+}
+
+fn task_runs_are_found_by_their_result_and_by_where_they_took_it_from<K: Kind>() {
+    let kind = K::new("found-task-runs");
+    let store = kind.engine();
+    let (first, second) = (flow_run("train", None), flow_run("train", None));
+    let (first, second) = (start(&*store, first), start(&*store, second));
+    let made = |call, n| TaskRunRow {
+        state: State::Completed,
+        result: Some(value(n)),
+        ..task_run(call)
+    };
+    let mut taken = made(1, 3);
+    taken.origin = ResultOrigin::Cached {
+        run: first.run,
+        call: CallId([1; 16]),
+    };
+    for (fence, rows) in [
+        (first, [made(1, 3), made(2, 4)]),
+        (second, [taken, task_run(2)]),
+    ] {
+        let change = |row| Change::TaskRun {
+            run: fence.run,
+            row: Box::new(row),
+        };
+        commit(&*store, fence, &rows.map(change)).unwrap();
+    }
+    let found = |filter| -> Vec<(FlowRunId, u8, Option<Digest>, ResultOrigin)> {
+        let found = block_on(store.find_task_runs(filter)).unwrap();
+        let mut found: Vec<_> = found
+            .into_iter()
+            .map(|found| (found.run, found.call.0[0], found.result, found.origin))
+            .collect();
+        found.sort_by_key(|(run, call, ..)| (*run != first.run, *call));
+        found
+    };
+    let with = |results| TaskRunFilter {
+        results: Some(results),
+        ..TaskRunFilter::default()
+    };
+    let from = ResultOrigin::Cached {
+        run: first.run,
+        call: CallId([1; 16]),
+    };
+    let taken = (second.run, 1, Some(digest(3)), from);
+    let made = |call, n| (first.run, call, Some(digest(n)), ResultOrigin::Executed);
+    assert_eq!(found(with(digest(3)..=digest(3))), [made(1, 3), taken]);
+    assert_eq!(found(with(digest(4)..=digest(9))), [made(2, 4)]);
+    assert_eq!(found(with(digest(5)..=digest(9))), []);
+    let of = |runs: &[FlowRunId]| TaskRunFilter {
+        from: runs.to_vec(),
+        ..TaskRunFilter::default()
+    };
+    assert_eq!(found(of(&[first.run])), [taken]);
+    assert_eq!(found(of(&[second.run, first.run])), [taken]);
+    assert_eq!(found(of(&[second.run])), []);
+    assert_eq!(found(TaskRunFilter::default()).len(), 4);
 }
 
 fn attempts_and_steps_belong_to_their_calls<K: Kind>() {
