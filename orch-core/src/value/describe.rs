@@ -5,9 +5,10 @@
 
 use std::fmt::Write as _;
 
+use super::codec::Stored;
 use super::digest::{self, Digest};
 use super::file::SeenFile;
-use super::{MAX_DEPTH, raw, tag};
+use super::{MAX_DEPTH, raw, tag, tuple};
 
 /// An argument in its encoding, kept until somebody wants to see it.
 #[derive(Debug, Clone)]
@@ -29,15 +30,51 @@ pub(crate) struct Described {
     pub(crate) unordered: Option<Digest>,
 }
 
+/// A file that a stored value names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct StoredFile {
+    /// Where it was.
+    pub(crate) path: String,
+    /// The hash of what it held.
+    pub(crate) content: Digest,
+}
+
+/// Returns the files that a stored value names, as they were when it was stored; those that can be
+/// found in bytes that are here.
+pub(crate) fn files_in(stored: &Stored, bytes: &[u8]) -> Vec<StoredFile> {
+    let mut files = Vec::new();
+    let mut look = |format: u8, bytes: &[u8]| {
+        if format == raw::CANONICAL {
+            let mut reader = Reader::of(bytes, &[]);
+            // What was found before the first thing that cannot be read was found.
+            let _ = reader.item();
+            files.append(&mut reader.stored_files);
+        }
+    };
+    match tuple::elements(stored, bytes) {
+        Some(elements) if stored.format == raw::TUPLE => {
+            elements
+                .iter()
+                .for_each(|(part, bytes)| look(part.format, bytes));
+        }
+        _ => look(stored.format, bytes),
+    }
+    files
+}
+
+/// Returns the digest of an argument that is a file, for which what it holds counts.
+pub(crate) fn digest_of_content(content: &Digest) -> Digest {
+    let mut hasher = digest::hasher(raw::CANONICAL);
+    let len = content.as_bytes().len() as u8;
+    hasher.update(&[tag::FILE_CONTENT, len]);
+    hasher.update(content.as_bytes());
+    digest::finish(&hasher)
+}
+
 impl Encoding {
     /// Describes the value. `files` are those in it, in the order in which they occur.
     pub(crate) fn describe(&self, files: &[SeenFile]) -> Described {
-        let mut reader = Reader {
-            input: &self.bytes,
-            names: Vec::new(),
-            files: files.iter(),
-            depth: 0,
-        };
+        let mut reader = Reader::of(&self.bytes, files);
         let described = match self.format {
             raw::TEXT => std::str::from_utf8(&self.bytes).ok().map(|text| Described {
                 text: Some(format!("{text:?}")),
@@ -76,10 +113,22 @@ struct Reader<'a> {
     input: &'a [u8],
     names: Vec<&'a str>,
     files: std::slice::Iter<'a, SeenFile>,
+    /// The files that were stored with what they held.
+    stored_files: Vec<StoredFile>,
     depth: u32,
 }
 
 impl<'a> Reader<'a> {
+    fn of(input: &'a [u8], files: &'a [SeenFile]) -> Self {
+        Self {
+            input,
+            names: Vec::new(),
+            files: files.iter(),
+            stored_files: Vec::new(),
+            depth: 0,
+        }
+    }
+
     fn take(&mut self, len: usize) -> Option<&'a [u8]> {
         let (taken, rest) = self.input.split_at_checked(len)?;
         self.input = rest;
@@ -181,10 +230,12 @@ impl<'a> Reader<'a> {
             input: bytes,
             names: Vec::new(),
             files: self.files.clone(),
+            stored_files: Vec::new(),
             depth: self.depth,
         };
         let text = inner.item();
         self.files = inner.files;
+        self.stored_files.append(&mut inner.stored_files);
         text
     }
 
@@ -224,6 +275,16 @@ impl<'a> Reader<'a> {
                 format!("({})", self.items(count)?.join(", "))
             }
             tag::NEWTYPE => self.item()?,
+            tag::FILE => {
+                let content = Digest::from_bytes(self.take(32)?.try_into().ok()?);
+                if self.byte()? != tag::STR {
+                    return None;
+                }
+                let path = self.text()?.to_owned();
+                let text = format!("{path} (content {})", content.short());
+                self.stored_files.push(StoredFile { path, content });
+                text
+            }
             tag::FILE_CONTENT => {
                 let content = Digest::from_bytes(self.bytes()?.try_into().ok()?);
                 let path = self.files.next().map(SeenFile::path);
@@ -294,8 +355,9 @@ mod tests {
 
     use serde::Serialize;
 
-    use super::super::{Files, digest_with_files};
+    use super::super::{Codec, Files, digest_with_files};
     use super::*;
+    use crate::data_file::DataFile;
 
     fn described<T: Serialize + 'static>(value: &T) -> Described {
         let (_, files, encoding) = digest_with_files(value, Files::ByContent).unwrap();
@@ -381,6 +443,37 @@ mod tests {
             unordered(described(&vec![1u64, 2, 2]))
         );
         assert_eq!(described(&(1u8, 2u8)).unordered, None);
+    }
+
+    #[test]
+    fn files_are_found_in_what_was_stored() {
+        let folder = std::env::temp_dir().join(format!("orch-files-in-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        let file = |name: &str| {
+            let path = folder.join(name);
+            std::fs::write(&path, name).unwrap();
+            DataFile::new(path)
+        };
+        let (one, two) = (file("one"), file("two"));
+        let found = |file: &DataFile, name: &str| StoredFile {
+            path: file.path().display().to_string(),
+            content: Digest::from_bytes(*blake3::hash(name.as_bytes()).as_bytes()),
+        };
+        fn files_of<T>(value: &T) -> Vec<StoredFile>
+        where
+            T: Serialize + serde::de::DeserializeOwned + 'static,
+        {
+            let encoded = Codec::serde().encode(value).unwrap();
+            files_in(&encoded.stored, &encoded.bytes)
+        }
+        assert_eq!(files_of(&one), [found(&one, "one")]);
+        let by_name = BTreeMap::from([("a".to_owned(), Some(two.clone())), ("b".to_owned(), None)]);
+        let both = (7u64, vec![one.clone()], by_name);
+        assert_eq!(files_of(&both), [found(&one, "one"), found(&two, "two")]);
+        assert_eq!(files_of(&"text".to_owned()), []);
+        let (as_argument, ..) = digest_with_files(&one, Files::ByContent).unwrap();
+        assert_eq!(digest_of_content(&found(&one, "one").content), as_argument);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 
     #[test]
