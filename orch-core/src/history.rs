@@ -1,9 +1,11 @@
-//! Recorded flow runs: what they were, why their task runs ran, and how two of them differ.
+//! Recorded flow runs: what they were, why their task runs ran, how two of them differ, and where
+//! values came from.
 //!
 //! All of it reads rows of a [store](crate::store) and starts nothing.
 
 mod diff;
 mod explain;
+mod lineage;
 mod plan;
 mod report;
 
@@ -11,7 +13,10 @@ pub use self::diff::{CodeDiff, RunDiff, TaskRunDiff, TaskRunSide, ValueDiff};
 pub use self::explain::{
     Cause, Execution, ExplainError, Explanation, KeyChange, KeyChangeKind, NotHandedBack, Why,
 };
-
+pub use self::lineage::{
+    Lineage, LineageArgument, LineageEdge, LineageEdgeKind, LineageError, LineageFile,
+    LineageFlowRun, LineageGraph, LineageNode, LineageParameter, LineageValue,
+};
 pub use self::plan::{Fate, PlannedTaskRun, RunPlan};
 
 use crate::engine::Engine;

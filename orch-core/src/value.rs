@@ -23,7 +23,7 @@ pub use self::error::{DecodeError, EncodeError};
 pub use self::tuple::{TupleDecoder, TupleEncoder, TupleOutput};
 
 pub(crate) use self::codec::digest_with_files;
-pub(crate) use self::describe::{Encoding, StoredFile, digest_of_content, files_in};
+pub(crate) use self::describe::{Encoding, digest_of_content, files_in};
 pub(crate) use self::digest::digest_of_text;
 pub(crate) use self::encode::DATA_FILE;
 #[allow(

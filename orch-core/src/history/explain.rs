@@ -18,7 +18,7 @@ use crate::store::{
 use crate::value::digest_of_text;
 
 /// How many cache entries and how many flow runs are looked at for the nearest earlier key.
-const LOOKED_AT: usize = 100;
+pub(super) const LOOKED_AT: usize = 100;
 
 /// How many task runs are read at least before earlier flow runs are left alone: an answer within a
 /// second is worth more than one that goes back further.
@@ -210,18 +210,7 @@ impl Engine {
         let (Some(store), Some(recorded)) = (&self.0.store, self.recorded_run(run)?) else {
             return Err(ExplainError::UnknownRun { run });
         };
-        let rows = recorded.named(task);
-        if rows.is_empty() {
-            let task_names = recorded.task_runs.iter().map(|row| &row.task.name);
-            let mut known: Vec<String> = task_names.map(|name| format!("`{name}`")).collect();
-            known.sort();
-            known.dedup();
-            return Err(ExplainError::UnknownTask {
-                run: recorded.row.name,
-                task: task.to_owned(),
-                known,
-            });
-        }
+        let rows = recorded.find(task)?;
         let explainer = Explainer {
             store,
             run: &recorded,
@@ -415,9 +404,40 @@ impl Explainer<'_> {
     }
 }
 
+/// A flow run has no task run that a person could mean by a name.
+pub(super) struct UnknownTask {
+    pub(super) run: String,
+    pub(super) task: String,
+    pub(super) known: Vec<String>,
+}
+
+impl From<UnknownTask> for ExplainError {
+    fn from(unknown: UnknownTask) -> Self {
+        let UnknownTask { run, task, known } = unknown;
+        Self::UnknownTask { run, task, known }
+    }
+}
+
 impl RecordedRun {
+    /// The task runs that a person means by a name: one at least.
+    pub(super) fn find(&self, name: &str) -> Result<Vec<&TaskRunRow>, UnknownTask> {
+        let rows = self.named(name);
+        if !rows.is_empty() {
+            return Ok(rows);
+        }
+        let task_names = self.task_runs.iter().map(|row| &row.task.name);
+        let mut known: Vec<String> = task_names.map(|name| format!("`{name}`")).collect();
+        known.sort();
+        known.dedup();
+        Err(UnknownTask {
+            run: self.row.name.clone(),
+            task: name.to_owned(),
+            known,
+        })
+    }
+
     /// The task runs that a person means by a name.
-    pub(crate) fn named(&self, name: &str) -> Vec<&TaskRunRow> {
+    fn named(&self, name: &str) -> Vec<&TaskRunRow> {
         let by = |is_meant: &dyn Fn(&TaskRunRow) -> bool| -> Vec<&TaskRunRow> {
             self.task_runs.iter().filter(|row| is_meant(row)).collect()
         };

@@ -1,6 +1,7 @@
 //! The identity of a value.
 
 use std::fmt;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
 use serde::de::{self, Visitor};
@@ -21,6 +22,15 @@ impl Digest {
     /// Returns its bytes.
     pub const fn as_bytes(&self) -> &[u8; 32] {
         &self.0
+    }
+
+    /// Returns the digests that begin with these hexadecimal digits; `None` for what is no beginning
+    /// of a digest.
+    pub(crate) fn beginning_with(digits: &str) -> Option<RangeInclusive<Self>> {
+        let is_beginning = (1..=64).contains(&digits.len())
+            && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+        let (first, last) = (format!("{digits:0<64}"), format!("{digits:f<64}"));
+        is_beginning.then(|| Some(first.parse().ok()?..=last.parse().ok()?))?
     }
 
     /// Returns the first digits: enough to tell values apart on a page.
