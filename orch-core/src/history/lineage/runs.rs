@@ -135,8 +135,10 @@ impl Run {
     /// nothing else in there used it.
     fn is_last(&self, at: usize) -> bool {
         let row = &self.task_runs[at];
-        let is_beside = |user: usize| self.task_runs[user].scope == row.scope;
-        let is_used = self.users[at].iter().any(|(user, _)| is_beside(*user));
+        let is_used = self.users[at].iter().any(|(user, _)| {
+            let user = &self.task_runs[*user];
+            user.scope == row.scope && user.state.is_success()
+        });
         let counts = row.kind != NodeKind::Finally && !row.is_orphaned;
         counts && row.state.is_success() && !is_used
     }
