@@ -2,9 +2,12 @@
 
 use std::sync::Arc;
 
-use orch_core::history::{LineageEdgeKind, LineageError, LineageFile, LineageGraph, LineageNode};
+use expect_test::expect;
+use orch_core::history::{
+    Lineage, LineageEdgeKind, LineageError, LineageFile, LineageGraph, LineageNode,
+};
 use orch_core::prelude::*;
-use orch_core::store::{MemoryBlobs, MemoryStore};
+use orch_core::store::{MemoryBlobs, MemoryStore, Retention};
 use orch_core::{FlowRunId, State};
 
 mod support;
@@ -46,6 +49,19 @@ fn names(graph: &LineageGraph) -> Vec<&str> {
 fn node<'a>(graph: &'a LineageGraph, name: &str) -> &'a LineageNode {
     let node = graph.nodes.iter().find(|node| node.name == name);
     node.unwrap_or_else(|| panic!("no `{name}` among {:?}", names(graph)))
+}
+
+/// The text of a lineage without what differs each time: times, and the hashes of code.
+fn normal(lineage: &Lineage) -> String {
+    let mut text = lineage.to_string();
+    for node in lineage.up.nodes.iter().chain(&lineage.down.nodes) {
+        text = text.replace(&node.fingerprint.short(), &format!("<{}>", node.task));
+        text = text.replace(&node.source, "<source>");
+        if let Some(at) = node.ended_at {
+            text = text.replace(&at.to_string(), "<time>");
+        }
+    }
+    text
 }
 
 /// The arguments as `name = shown`, with the parameter that is the same.
@@ -231,6 +247,84 @@ mod a_cached_result {
             assert_eq!(edges(&down), expected);
             assert!(!down.is_cut);
         }
+    }
+
+    #[tokio::test]
+    async fn outlives_the_flow_run_that_executed_it() {
+        let store = Arc::new(MemoryStore::new());
+        let engine = Engine::builder()
+            .retention(Retention::forever().max_runs(1))
+            .build_on(store, Arc::new(MemoryBlobs::new()));
+        let first_id = run(&engine, second(4)).await;
+        let call = engine.lineage(first_id, "sum").unwrap().values[0].call;
+        let second_id = run(&engine, second(4)).await;
+        engine.collect_garbage(false).unwrap();
+        assert_eq!(engine.recorded_run(first_id).unwrap(), None);
+
+        let lineage = engine.lineage(second_id, "sum").unwrap();
+        let made_by = &lineage.up.nodes[lineage.values[0].made_by];
+        assert_eq!((made_by.flow_run, made_by.call), (first_id, call));
+        assert!(!made_by.is_recorded && made_by.ended_at.is_some());
+        // The cache knows what the key was made of.
+        assert_eq!(arguments(made_by), ["numbers = the result of `load`"]);
+        assert_eq!(edges(&lineage.up), ["load -> sum"]);
+        assert_eq!(edges(&lineage.down), ["sum -Taken-> sum", "sum -> publish"]);
+        let text = lineage.to_string();
+        let gone = format!("of flow run {first_id}, which is not kept any more");
+        assert!(text.contains(&gone), "{text}");
+    }
+
+    #[tokio::test]
+    async fn is_traced_through_flow_runs_made_of_one_another() {
+        for (_folder, engine) in engines("reruns") {
+            let first_id = run(&engine, second(4)).await;
+            let mut ids = vec![first_id];
+            for _ in 0..2 {
+                let rerun = engine.rerun(*ids.last().unwrap(), &["publish"]).unwrap();
+                ids.push(rerun.id());
+                rerun.await.unwrap();
+            }
+            let lineage = engine.lineage(ids[2], "sum").unwrap();
+            assert_eq!(lineage.up.nodes[0].flow_run, first_id);
+            let down = lineage.down.nodes.iter();
+            let down: Vec<_> = down
+                .map(|node| (node.name.as_str(), node.flow_run))
+                .collect();
+            let expected = [
+                ("sum", ids[0]),
+                ("publish", ids[0]),
+                ("sum", ids[1]),
+                ("publish", ids[1]),
+                ("sum", ids[2]),
+                ("publish", ids[2]),
+            ];
+            assert_eq!(down, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn is_written_as_two_trees() {
+        let engine =
+            Engine::builder().build_on(Arc::new(MemoryStore::new()), Arc::new(MemoryBlobs::new()));
+        let (first, second) = (first(4).name("first"), second(4).name("second"));
+        run(&engine, first).await;
+        let id = run(&engine, second).await;
+        let lineage = engine.lineage(id, "sum").unwrap();
+        expect![[r#"
+            `sum` 3724389c3396ed7d6ddddce7c5802bbf8d6aa6ccd3f2b9048bbe52f8e301eeb3, 9 bytes
+              of flow run `first`, <time>
+              by the code <sum> of <source>
+              found in flow run `second`
+            made from
+              `load` 570b5b6f309d, code <load>
+                n = 4 (parameter `n` of the flow)
+            used by
+              `sum` 3724389c3396 (taken over), code <sum>, flow run `second`
+                `publish` 1419ff567d05, code <publish>
+            parameters of flow run `first`
+              n = 4
+        "#]]
+        .assert_eq(&normal(&lineage));
     }
 }
 

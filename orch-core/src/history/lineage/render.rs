@@ -118,13 +118,13 @@ impl Page<'_> {
 
     fn value(&self, f: &mut fmt::Formatter<'_>, value: &LineageValue) -> fmt::Result {
         let node = &self.lineage.up.nodes[value.made_by];
-        head(f, node)?;
+        f.write_str(&named(node))?;
+        if let Some(digest) = value.digest {
+            write!(f, " {digest}")?;
+        }
         match value.len {
             Some(len) => writeln!(f, ", {}", human::counted(len, "byte"))?,
             None => writeln!(f)?,
-        }
-        if let Some(digest) = value.digest {
-            writeln!(f, "  digest {digest}")?;
         }
         write!(f, "  of {}", self.flow_run(node.flow_run))?;
         if let Some(at) = node.ended_at {
@@ -239,13 +239,17 @@ fn below<'a>(tree: &Tree<'a>, at: usize, depth: usize, items: &mut Vec<(usize, I
     }
 }
 
-/// What is said of each node: what it is, and the result.
-fn head(f: &mut fmt::Formatter<'_>, node: &LineageNode) -> fmt::Result {
+fn named(node: &LineageNode) -> String {
     let name = human::short(&node.name, MAX_TEXT);
     match node.kind {
-        NodeKind::Task => write!(f, "`{name}`")?,
-        kind => write!(f, "{} `{name}`", kind.word())?,
+        NodeKind::Task => format!("`{name}`"),
+        kind => format!("{} `{name}`", kind.word()),
     }
+}
+
+/// What is said of each node: what it is, and the result.
+fn head(f: &mut fmt::Formatter<'_>, node: &LineageNode) -> fmt::Result {
+    f.write_str(&named(node))?;
     if let Some(digest) = node.digest {
         write!(f, " {}", digest.short())?;
     }
