@@ -32,6 +32,10 @@ impl FlowRunId {
         text[text.len() - 6..].to_owned()
     }
 
+    pub(crate) fn bits(self) -> u128 {
+        self.0
+    }
+
     pub(crate) fn seed(self) -> u64 {
         self.0 as u64
     }

@@ -598,3 +598,284 @@ mod what_holds_others {
         }
     }
 }
+
+mod open_lineage {
+    use std::collections::HashMap;
+
+    use serde_json::Value;
+
+    use super::*;
+
+    #[task(cache)]
+    async fn read(source: DataFile) -> anyhow::Result<String> {
+        Ok(std::fs::read_to_string(&source)?)
+    }
+
+    #[task(cache, version = "2")]
+    async fn words(text: &str, min: usize) -> Vec<String> {
+        let words = text.split_whitespace().filter(|word| word.len() >= min);
+        words.map(str::to_owned).collect()
+    }
+
+    #[task]
+    async fn length(word: String) -> usize {
+        word.len()
+    }
+
+    #[task]
+    async fn publish(lengths: &[usize], to: DataFile) -> anyhow::Result<DataFile> {
+        std::fs::write(&to, format!("{lengths:?}"))?;
+        Ok(to)
+    }
+
+    #[task]
+    async fn announce(_file: &DataFile) -> Result<(), String> {
+        Err("nobody listens".to_owned())
+    }
+
+    #[task]
+    async fn celebrate(_announced: &()) {}
+
+    #[flow]
+    async fn measure(source: DataFile, to: String) -> anyhow::Result<usize> {
+        let words = words(read(source), 2);
+        let lengths = map(words, length).collect();
+        publish(&lengths, to).await?;
+        Ok(lengths.await?.len())
+    }
+
+    #[flow]
+    async fn tell(source: DataFile, to: String) -> anyhow::Result<()> {
+        let words = words(read(source), 2);
+        let lengths = map(words, length).collect();
+        let announced = announce(publish(&lengths, to));
+        drop(celebrate(&announced));
+        announced.await?;
+        Ok(())
+    }
+
+    #[flow]
+    async fn outer(source: DataFile, to: String) -> anyhow::Result<String> {
+        let measured = measure(source, to).submit();
+        Ok(words("three", measured).await?.join(" "))
+    }
+
+    /// Takes out of facets what each of them has to have, and looks at it.
+    fn strip(value: &mut Value) {
+        match value {
+            Value::Object(fields) => {
+                if let Some(schema) = fields.remove("_schemaURL") {
+                    let schema = schema.as_str().unwrap();
+                    assert!(
+                        schema.starts_with("https://openlineage.io/spec/"),
+                        "{schema}"
+                    );
+                    assert!(schema.contains(".json#/$defs/"), "{schema}");
+                    let producer = fields.remove("_producer").unwrap();
+                    assert!(
+                        producer
+                            .as_str()
+                            .unwrap()
+                            .starts_with("pkg:cargo/orch-core@")
+                    );
+                }
+                fields.values_mut().for_each(strip);
+            }
+            Value::Array(elements) => elements.iter_mut().for_each(strip),
+            _ => {}
+        }
+    }
+
+    /// Writes the events as lines of JSON, with what differs each time replaced.
+    fn normal(events: &[Value], folder: &Folder) -> String {
+        let mut runs: HashMap<String, usize> = HashMap::new();
+        let mut name = |at: &mut Value| {
+            let next = runs.len() + 1;
+            let n = *runs.entry(at.as_str().unwrap().to_owned()).or_insert(next);
+            *at = Value::from(format!("<run {n}>"));
+        };
+        let mut text = String::new();
+        for event in events {
+            let mut event = event.clone();
+            strip(&mut event);
+            for (field, expected) in [
+                (
+                    "producer",
+                    concat!("pkg:cargo/orch-core@", env!("CARGO_PKG_VERSION")),
+                ),
+                (
+                    "schemaURL",
+                    "https://openlineage.io/spec/2-0-2/OpenLineage.json#/$defs/RunEvent",
+                ),
+            ] {
+                assert_eq!(
+                    event.as_object_mut().unwrap().remove(field).unwrap(),
+                    expected
+                );
+            }
+            event["eventTime"] = Value::from("<time>");
+            name(&mut event["run"]["runId"]);
+            let facets = &mut event["run"]["facets"];
+            facets
+                .as_object_mut()
+                .unwrap()
+                .remove("processing_engine")
+                .unwrap();
+            if let Some(parent) = facets.get_mut("parent") {
+                name(&mut parent["run"]["runId"]);
+                name(&mut parent["root"]["run"]["runId"]);
+            }
+            if let Some(task_run) = facets.get_mut("orch_taskRun") {
+                task_run["call"] = Value::from("<call>");
+                if let Some(from) = task_run["resultFrom"].as_object_mut() {
+                    name(&mut from["runId"]);
+                    from["call"] = Value::from("<call>");
+                    from["flowRun"] = Value::from("<flow run>");
+                }
+            }
+            if let Some(flow_run) = facets.get_mut("orch_flowRun") {
+                flow_run["id"] = Value::from("<flow run>");
+            }
+            if let Some(parameters) = facets.get_mut("executionParameters") {
+                for parameter in parameters["parameters"].as_array_mut().unwrap() {
+                    if parameter["value"].as_str().unwrap().contains("ntent ") {
+                        parameter["value"] = Value::from("<file>");
+                    }
+                }
+            }
+            for side in ["inputs", "outputs"] {
+                for dataset in event[side].as_array_mut().unwrap() {
+                    // The result is the file's path, and what it held.
+                    if dataset["name"].as_str().unwrap().ends_with(".publish") {
+                        let version = &mut dataset["facets"]["version"]["datasetVersion"];
+                        *version = Value::from("<file>");
+                        if let Some(facets) = dataset.get_mut("outputFacets") {
+                            facets["outputStatistics"]["size"] = Value::from("<size>");
+                        }
+                    }
+                }
+            }
+            let code = &mut event["job"]["facets"]["orch_code"];
+            assert_eq!(code["fingerprint"].as_str().unwrap().len(), 64);
+            code["fingerprint"] = Value::from("<code>");
+            if code.get("source").is_some() {
+                code["source"] = Value::from("<source>");
+            }
+            text.push_str(&event.to_string());
+            text.push('\n');
+        }
+        text.replace(&folder.path().display().to_string(), "<folder>")
+    }
+
+    #[tokio::test]
+    async fn of_a_completed_flow_run_has_its_jobs_and_what_they_read_and_wrote() {
+        let (folder, engine) = engines("ol-completed").remove(1);
+        let folder = folder.unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("from.txt"), "a cat saw it").unwrap();
+        let call = measure(path("from.txt"), path("to.txt"))
+            .name("first")
+            .seed(7);
+        let id = run(&engine, call).await;
+        let events = engine.open_lineage(id).unwrap();
+        expect![[r#"
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"FLOW","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>"}},"name":"measure","namespace":"orch"},"outputs":[],"run":{"facets":{"executionParameters":{"parameters":[{"key":"source","value":"\"<folder>/from.txt\""},{"key":"to","value":"\"<folder>/to.txt\""}]},"orch_flowRun":{"id":"<flow run>","key":null,"name":"first","seed":7,"tags":[]}},"runId":"<run 1>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::read","version":null}},"name":"measure.read","namespace":"orch"},"outputs":[],"run":{"facets":{"executionParameters":{"parameters":[{"key":"source","value":"<file>"}]},"orch_taskRun":{"call":"<call>","name":"read","resultFrom":null},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 2>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::read","version":null}},"name":"measure.read","namespace":"orch"},"outputs":[{"facets":{"version":{"datasetVersion":"94f9563e8a74dc978ef314d27525f1a31e22042af868dab199865da5d4c0eb5f"}},"name":"measure.read","namespace":"orch","outputFacets":{"outputStatistics":{"size":12}}}],"run":{"facets":{"executionParameters":{"parameters":[{"key":"source","value":"<file>"}]},"orch_taskRun":{"attempts":1,"call":"<call>","name":"read","resultFrom":null,"state":"completed"},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 2>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"version":{"datasetVersion":"94f9563e8a74dc978ef314d27525f1a31e22042af868dab199865da5d4c0eb5f"}},"name":"measure.read","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::words","version":"2"}},"name":"measure.words","namespace":"orch"},"outputs":[],"run":{"facets":{"executionParameters":{"parameters":[{"key":"min","value":"2"}]},"orch_taskRun":{"call":"<call>","name":"words","resultFrom":null},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 3>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{"version":{"datasetVersion":"94f9563e8a74dc978ef314d27525f1a31e22042af868dab199865da5d4c0eb5f"}},"name":"measure.read","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::words","version":"2"}},"name":"measure.words","namespace":"orch"},"outputs":[{"facets":{"version":{"datasetVersion":"0e13336ed4708d4d459ed72edf5c34a6edff2b8cf94ab2417ae692ea11291bdf"}},"name":"measure.words","namespace":"orch","outputFacets":{"outputStatistics":{"size":16}}}],"run":{"facets":{"executionParameters":{"parameters":[{"key":"min","value":"2"}]},"orch_taskRun":{"attempts":1,"call":"<call>","name":"words","resultFrom":null,"state":"completed"},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 3>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"version":{"datasetVersion":"0e13336ed4708d4d459ed72edf5c34a6edff2b8cf94ab2417ae692ea11291bdf"}},"name":"measure.words","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::length","version":null}},"name":"measure.length","namespace":"orch"},"outputs":[],"run":{"facets":{"orch_taskRun":{"call":"<call>","name":"map","resultFrom":null},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 4>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{"version":{"datasetVersion":"0e13336ed4708d4d459ed72edf5c34a6edff2b8cf94ab2417ae692ea11291bdf"}},"name":"measure.words","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::length","version":null}},"name":"measure.length","namespace":"orch"},"outputs":[{"facets":{},"name":"measure.length","namespace":"orch"}],"run":{"facets":{"orch_taskRun":{"attempts":1,"call":"<call>","name":"map","resultFrom":null,"state":"completed"},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 4>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{},"name":"measure.length","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::publish","version":null}},"name":"measure.publish","namespace":"orch"},"outputs":[],"run":{"facets":{"orch_taskRun":{"call":"<call>","name":"publish","resultFrom":null},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 5>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{},"name":"measure.length","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::publish","version":null}},"name":"measure.publish","namespace":"orch"},"outputs":[{"facets":{"version":{"datasetVersion":"<file>"}},"name":"measure.publish","namespace":"orch","outputFacets":{"outputStatistics":{"size":"<size>"}}},{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"d20172f39e8c2fe563c3423a51869b16faa7668c8f9ec50ba7f49e9962c7f02c"}},"name":"<folder>/to.txt","namespace":"file"}],"run":{"facets":{"orch_taskRun":{"attempts":1,"call":"<call>","name":"publish","resultFrom":null,"state":"completed"},"parent":{"job":{"name":"measure","namespace":"orch"},"root":{"job":{"name":"measure","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 5>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"FLOW","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>"}},"name":"measure","namespace":"orch"},"outputs":[{"facets":{"version":{"datasetVersion":"a0be93dea5c981400dd0bbcfba5dbbd2ebeab62b901a57ef97506f891d4859ef"}},"name":"measure","namespace":"orch","outputFacets":{"outputStatistics":{"size":9}}}],"run":{"facets":{"executionParameters":{"parameters":[{"key":"source","value":"\"<folder>/from.txt\""},{"key":"to","value":"\"<folder>/to.txt\""}]},"orch_flowRun":{"id":"<flow run>","key":null,"name":"first","resumptions":0,"seed":7,"state":"completed","tags":[]}},"runId":"<run 1>"}}
+        "#]].assert_eq(&normal(&events, &folder));
+        assert_eq!(
+            engine.open_lineage(id).unwrap(),
+            events,
+            "it says the same each time"
+        );
+    }
+
+    #[tokio::test]
+    async fn of_a_failed_flow_run_has_the_error() {
+        let (folder, engine) = engines("ol-failed").remove(1);
+        let folder = folder.unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("from.txt"), "a cat saw it").unwrap();
+        run(&engine, measure(path("from.txt"), path("to.txt"))).await;
+        let call = tell(path("from.txt"), path("to.txt"))
+            .name("second")
+            .seed(7);
+        let run = call.start(&engine).unwrap();
+        let id = run.id();
+        run.finish().await.0.unwrap_err();
+        expect![[r#"
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"FLOW","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>"}},"name":"tell","namespace":"orch"},"outputs":[],"run":{"facets":{"executionParameters":{"parameters":[{"key":"source","value":"\"<folder>/from.txt\""},{"key":"to","value":"\"<folder>/to.txt\""}]},"orch_flowRun":{"id":"<flow run>","key":null,"name":"second","seed":7,"tags":[]}},"runId":"<run 1>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::read","version":null}},"name":"tell.read","namespace":"orch"},"outputs":[],"run":{"facets":{"executionParameters":{"parameters":[{"key":"source","value":"<file>"}]},"orch_taskRun":{"call":"<call>","name":"read","resultFrom":null},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 2>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::read","version":null}},"name":"tell.read","namespace":"orch"},"outputs":[{"facets":{"version":{"datasetVersion":"94f9563e8a74dc978ef314d27525f1a31e22042af868dab199865da5d4c0eb5f"}},"name":"tell.read","namespace":"orch"}],"run":{"facets":{"executionParameters":{"parameters":[{"key":"source","value":"<file>"}]},"orch_taskRun":{"attempts":0,"call":"<call>","name":"read","resultFrom":{"call":"<call>","flowRun":"<flow run>","runId":"<run 3>"},"state":"cached"},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 2>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"version":{"datasetVersion":"94f9563e8a74dc978ef314d27525f1a31e22042af868dab199865da5d4c0eb5f"}},"name":"tell.read","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::words","version":"2"}},"name":"tell.words","namespace":"orch"},"outputs":[],"run":{"facets":{"executionParameters":{"parameters":[{"key":"min","value":"2"}]},"orch_taskRun":{"call":"<call>","name":"words","resultFrom":null},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 4>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{"version":{"datasetVersion":"94f9563e8a74dc978ef314d27525f1a31e22042af868dab199865da5d4c0eb5f"}},"name":"tell.read","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::words","version":"2"}},"name":"tell.words","namespace":"orch"},"outputs":[{"facets":{"version":{"datasetVersion":"0e13336ed4708d4d459ed72edf5c34a6edff2b8cf94ab2417ae692ea11291bdf"}},"name":"tell.words","namespace":"orch"}],"run":{"facets":{"executionParameters":{"parameters":[{"key":"min","value":"2"}]},"orch_taskRun":{"attempts":0,"call":"<call>","name":"words","resultFrom":{"call":"<call>","flowRun":"<flow run>","runId":"<run 5>"},"state":"cached"},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 4>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"version":{"datasetVersion":"0e13336ed4708d4d459ed72edf5c34a6edff2b8cf94ab2417ae692ea11291bdf"}},"name":"tell.words","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::length","version":null}},"name":"tell.length","namespace":"orch"},"outputs":[],"run":{"facets":{"orch_taskRun":{"call":"<call>","name":"map","resultFrom":null},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 6>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{"version":{"datasetVersion":"0e13336ed4708d4d459ed72edf5c34a6edff2b8cf94ab2417ae692ea11291bdf"}},"name":"tell.words","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::length","version":null}},"name":"tell.length","namespace":"orch"},"outputs":[{"facets":{},"name":"tell.length","namespace":"orch"}],"run":{"facets":{"orch_taskRun":{"attempts":1,"call":"<call>","name":"map","resultFrom":null,"state":"completed"},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 6>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{},"name":"tell.length","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::publish","version":null}},"name":"tell.publish","namespace":"orch"},"outputs":[],"run":{"facets":{"orch_taskRun":{"call":"<call>","name":"publish","resultFrom":null},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 7>"}}
+            {"eventTime":"<time>","eventType":"COMPLETE","inputs":[{"facets":{},"name":"tell.length","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::publish","version":null}},"name":"tell.publish","namespace":"orch"},"outputs":[{"facets":{"version":{"datasetVersion":"<file>"}},"name":"tell.publish","namespace":"orch","outputFacets":{"outputStatistics":{"size":"<size>"}}},{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"d20172f39e8c2fe563c3423a51869b16faa7668c8f9ec50ba7f49e9962c7f02c"}},"name":"<folder>/to.txt","namespace":"file"}],"run":{"facets":{"orch_taskRun":{"attempts":1,"call":"<call>","name":"publish","resultFrom":null,"state":"completed"},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 7>"}}
+            {"eventTime":"<time>","eventType":"START","inputs":[{"facets":{"version":{"datasetVersion":"<file>"}},"name":"tell.publish","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::announce","version":null}},"name":"tell.announce","namespace":"orch"},"outputs":[],"run":{"facets":{"orch_taskRun":{"call":"<call>","name":"announce","resultFrom":null},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 8>"}}
+            {"eventTime":"<time>","eventType":"FAIL","inputs":[{"facets":{"version":{"datasetVersion":"<file>"}},"name":"tell.publish","namespace":"orch"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"TASK","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>","source":"<source>","task":"orch-core/lineage::open_lineage::announce","version":null}},"name":"tell.announce","namespace":"orch"},"outputs":[],"run":{"facets":{"errorMessage":{"message":"task run `announce` of flow run `second` failed","programmingLanguage":"Rust","stackTrace":"caused by: nobody listens"},"orch_taskRun":{"attempts":1,"call":"<call>","name":"announce","resultFrom":null,"state":"failed"},"parent":{"job":{"name":"tell","namespace":"orch"},"root":{"job":{"name":"tell","namespace":"orch"},"run":{"runId":"<run 1>"}},"run":{"runId":"<run 1>"}}},"runId":"<run 8>"}}
+            {"eventTime":"<time>","eventType":"FAIL","inputs":[{"facets":{"dataSource":{"name":"file","uri":"file:///"},"version":{"datasetVersion":"e011a934cc3e93d55ae721b28f446a4828a0df0b3cb8ca26380753d716185057"}},"name":"<folder>/from.txt","namespace":"file"}],"job":{"facets":{"jobType":{"integration":"ORCH","jobType":"FLOW","processingType":"BATCH"},"orch_code":{"fingerprint":"<code>"}},"name":"tell","namespace":"orch"},"outputs":[],"run":{"facets":{"errorMessage":{"message":"flow run `second` failed","programmingLanguage":"Rust","stackTrace":"caused by: task run `announce` of flow run `second` failed\ncaused by: nobody listens"},"executionParameters":{"parameters":[{"key":"source","value":"\"<folder>/from.txt\""},{"key":"to","value":"\"<folder>/to.txt\""}]},"orch_flowRun":{"id":"<flow run>","key":null,"name":"second","resumptions":0,"seed":7,"state":"failed","tags":[]}},"runId":"<run 1>"}}
+        "#]].assert_eq(&normal(&engine.open_lineage(id).unwrap(), &folder));
+    }
+
+    #[tokio::test]
+    async fn holds_the_subflows() {
+        let (folder, engine) = engines("ol-subflow").remove(1);
+        let folder = folder.unwrap();
+        let path = |name: &str| folder.path().join(name).display().to_string();
+        std::fs::write(path("from.txt"), "a cat saw it").unwrap();
+        let id = run(&engine, outer(path("from.txt"), path("to.txt"))).await;
+        let events = engine.open_lineage(id).unwrap();
+        let last = events.last().unwrap();
+        let root = &last["run"]["runId"];
+        let job = |event: &Value| event["job"]["name"].as_str().unwrap().to_owned();
+        let jobs: Vec<String> = events
+            .iter()
+            .map(|event| {
+                if let Some(parent) = event["run"]["facets"].get("parent") {
+                    assert_eq!(&parent["root"]["run"]["runId"], root);
+                    assert_eq!(parent["root"]["job"]["name"], "outer");
+                }
+                format!("{} {}", event["eventType"].as_str().unwrap(), job(event))
+            })
+            .collect();
+        let expected = [
+            "START outer",
+            "START measure",
+            "START measure.read",
+            "COMPLETE measure.read",
+            "START measure.words",
+            "COMPLETE measure.words",
+            "START measure.length",
+            "COMPLETE measure.length",
+            "START measure.publish",
+            "COMPLETE measure.publish",
+            "COMPLETE measure",
+            "START outer.words",
+            "COMPLETE outer.words",
+            "COMPLETE outer",
+        ];
+        assert_eq!(jobs, expected);
+        let inputs = &events[events.len() - 2]["inputs"];
+        assert_eq!(
+            (&inputs[0]["name"], inputs.as_array().unwrap().len()),
+            (&"measure".into(), 1)
+        );
+    }
+
+    #[tokio::test]
+    async fn needs_a_flow_run() {
+        let (_folder, engine) = engines("ol-unknown").remove(0);
+        let nobody = "0".repeat(26).parse().unwrap();
+        let error = engine.open_lineage(nobody).unwrap_err();
+        assert!(matches!(error, LineageError::UnknownRun { .. }));
+    }
+}

@@ -1,5 +1,6 @@
 //! Where a value came from, and what was made of it.
 
+mod open_lineage;
 mod render;
 mod runs;
 mod walk;
@@ -126,6 +127,15 @@ pub struct LineageArgument {
     pub shown: Option<String>,
     /// The parameter of the flow run that has the same value.
     pub same_as: Option<String>,
+}
+
+impl LineageArgument {
+    /// Whether what is shown is which task run it is the result of, and no value.
+    fn is_result(&self) -> bool {
+        let shown = self.shown.as_deref().unwrap_or_default();
+        // A text is shown in quotes.
+        shown.starts_with("the result of `") || shown.starts_with("the results of ")
+    }
 }
 
 /// A flow run in a lineage.

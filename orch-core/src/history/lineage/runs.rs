@@ -10,7 +10,8 @@ use crate::report::{EdgeKind, NodeKind};
 use crate::secret::scrub;
 use crate::state::State;
 use crate::store::{
-    CallId, FlowRunFilter, FlowRunRow, Place, ResultOrigin, StoreError, StoredValue, TaskRunRow,
+    CallId, FlowRunFilter, FlowRunRow, Place, ResultOrigin, StoreError, StoredValue, TaskRow,
+    TaskRunRow,
 };
 use crate::value::files_in;
 
@@ -141,6 +142,28 @@ impl Run {
         });
         let counts = row.kind != NodeKind::Finally && !row.is_orphaned;
         counts && row.state.is_success() && !is_used
+    }
+}
+
+impl Run {
+    /// The flow run that a subflow was.
+    pub(super) fn subflow(&self, call: CallId) -> Option<FlowRunId> {
+        self.subflows.get(&call).copied()
+    }
+
+    /// Whether a task run ran for an item of a map.
+    pub(super) fn is_in_map(&self, at: usize) -> bool {
+        let scope = |at: usize| self.by_call.get(&self.task_runs[at].scope).copied();
+        // No scope is deeper than there are task runs.
+        let scopes = std::iter::successors(scope(at), |at| scope(*at));
+        let mut scopes = scopes.take(self.task_runs.len());
+        scopes.any(|at| self.task_runs[at].kind == NodeKind::Map)
+    }
+
+    /// The task of what was submitted first under a call.
+    pub(super) fn task_within(&self, call: CallId) -> Option<&Arc<TaskRow>> {
+        let first = *self.contents.get(&call)?.first()?;
+        Some(&self.task_runs[first].task)
     }
 }
 

@@ -248,7 +248,7 @@ fn node(of: &Found) -> LineageNode {
 }
 
 /// The arguments that a cache key was made of.
-fn arguments(key: &KeyRow, parameters: &[LineageParameter]) -> Vec<LineageArgument> {
+pub(super) fn arguments(key: &KeyRow, parameters: &[LineageParameter]) -> Vec<LineageArgument> {
     let parts = key.parts.iter().enumerate();
     parts
         .filter(|(at, part)| !is_own(*at, part))
