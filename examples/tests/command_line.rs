@@ -222,6 +222,7 @@ fn what_is_not_there_exits_with_1() {
         "runs",
         "show x",
         "explain x y",
+        "lineage x y",
         "resume x",
         "diff x y",
         "cache ls",
@@ -332,6 +333,66 @@ fn explain_names_the_changed_argument() {
     place.succeeds(
         "explain third count",
         &["`text` changed: the result of `read` is another"],
+    );
+}
+
+#[test]
+fn lineage_is_told_of_a_task_run_of_a_value_and_of_a_flow_run() {
+    let place = Place::new();
+    place.counts("--name first --param min_length=3");
+    place.counts("--name second --param min_length=4");
+    let text = place.succeeds(
+        "lineage second publish",
+        &[
+            "of flow run `second`",
+            "made from\n  `count` ",
+            "\n    `read` ",
+            "flow run `first`\n      file = book.txt (content ",
+            "\n    min_length = 4\n",
+            "used by\n  nothing that is recorded",
+            "parameters of flow run `first`\n  file = book.txt (content ",
+        ],
+    );
+    let counted = text.split("used by").next().unwrap();
+    assert!(!counted.contains("min_length = 3"), "{text}");
+
+    let json = place.json("lineage second read");
+    let digest = json["values"][0]["digest"].as_str().unwrap();
+    let nodes = json["down"]["nodes"].as_array().unwrap().iter();
+    let used_by: Vec<&str> = nodes.map(|node| node["task"].as_str().unwrap()).collect();
+    assert_eq!(
+        used_by,
+        ["read", "count", "read", "publish", "count", "publish"]
+    );
+    let by_value = place.json(&format!("lineage --value {}", &digest[..10]));
+    assert_eq!(by_value["down"], json["down"]);
+
+    let lines = place.succeeds("lineage second --open-lineage", &[]);
+    let events: Vec<Value> = lines
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+        .collect();
+    assert_eq!(events.len(), 2 * 4, "a flow run with three task runs");
+    assert_eq!(events[0]["job"]["name"], "count-words");
+    assert_eq!(events[0]["inputs"][0]["name"], "book.txt");
+
+    let known = "(it has: `count`, `publish`, `read`)";
+    place.fails(
+        "lineage second nothing",
+        1,
+        &[known, "help: write the name"],
+    );
+    let nothing = "no recorded task run has a result with the digest `0123`";
+    place.fails(
+        "lineage --value 0123",
+        1,
+        &[nothing, "help: results of task runs"],
+    );
+    place.fails("lineage second", 2, &["required", "<TASK>"]);
+    place.fails(
+        "lineage second read --value 01",
+        2,
+        &["cannot be used with"],
     );
 }
 

@@ -31,6 +31,8 @@
 //! | `runs`, `runs pin RUN`, `runs unpin RUN` | lists the flow runs of the store; keeps them |
 //! | `show RUN` | shows a flow run: its task runs, times, errors, where cached results came from |
 //! | `explain RUN TASK` | says why a task run ran, or did not |
+//! | `lineage RUN TASK`, `lineage --value DIGEST` | says where a value came from, and what was made of it |
+//! | `lineage RUN --open-lineage` | writes a flow run as events of OpenLineage, for catalogs |
 //! | `resume RUN` | goes on with a flow run that did not complete |
 //! | `rerun RUN --from TASK..` | runs it once more, from some tasks on |
 //! | `fork RUN --param NAME=VALUE..` | runs it with other parameters or code, after a look at the changes |
@@ -160,6 +162,7 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
                         looking::show(&engine, run, report.as_deref(), is_json)?
                     }
                     Look::Explain { run, task } => looking::explain(&engine, run, task, is_json)?,
+                    Look::Lineage(lineage) => looking::lineage(&engine, lineage, is_json)?,
                     Look::Diff { before, after } => looking::diff(&engine, before, after, is_json)?,
                     Look::Cache(command) => caching::execute(&engine, command, is_json)?,
                     Look::Store(Store::Check) => return keeping::check(&engine, is_json),

@@ -93,6 +93,8 @@ pub(super) enum Look {
         /// Name of a task or a task run, or the beginning of a call id
         task: String,
     },
+    /// Say where a value came from, and what was made of it
+    Lineage(Lineage),
     /// Compare two flow runs
     Diff {
         /// Id, name, key, or the beginning of an id or a name
@@ -150,6 +152,22 @@ pub(super) struct Runs {
     pub(super) limit: usize,
     #[command(subcommand)]
     pub(super) action: Option<Pinning>,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct Lineage {
+    /// Id, name, key, or the beginning of an id or a name
+    #[arg(required_unless_present = "value")]
+    pub(super) run: Option<String>,
+    /// Name of a task or a task run, or the beginning of a call id
+    #[arg(required_unless_present_any = ["value", "open_lineage"])]
+    pub(super) task: Option<String>,
+    /// Digest of a value instead, or its beginning
+    #[arg(long, value_name = "DIGEST", conflicts_with_all = ["run", "task", "open_lineage"])]
+    pub(super) value: Option<String>,
+    /// Print the flow run as events of OpenLineage, one a line
+    #[arg(long, conflicts_with = "task")]
+    pub(super) open_lineage: bool,
 }
 
 #[derive(Debug, Subcommand)]

@@ -7,7 +7,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 
 use crate::error::{FlowError, TaskError};
-use crate::history::{ExplainError, FindRunError};
+use crate::history::{ExplainError, FindRunError, LineageError};
 use crate::parameters::ArgumentError;
 use crate::report::{ReportError, human};
 use crate::store::StoreError;
@@ -113,6 +113,16 @@ impl From<FindRunError> for Failure {
 impl From<ExplainError> for Failure {
     fn from(error: ExplainError) -> Self {
         Self::of(&error)
+    }
+}
+
+impl From<LineageError> for Failure {
+    fn from(error: LineageError) -> Self {
+        let failure = Self::of(&error);
+        match error.help() {
+            Some(help) => failure.with_help(help),
+            None => failure,
+        }
     }
 }
 

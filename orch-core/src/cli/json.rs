@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use crate::definition::{FlowDefinition, ParameterPassing};
 use crate::error::RecordedError;
 use crate::history::{
-    Cause, Execution, Explanation, Fate, KeyChangeKind, NotHandedBack, RunDiff, RunPlan,
+    Cause, Execution, Explanation, Fate, KeyChangeKind, Lineage, NotHandedBack, RunDiff, RunPlan,
     TaskRunSide, ValueDiff, Why,
 };
 use crate::register::RegisteredFlow;
@@ -226,6 +226,10 @@ pub(super) fn explanation(explanation: &Explanation) -> Value {
         "state": state(explanation.state),
         "why": why,
     })
+}
+
+pub(super) fn lineage(lineage: &Lineage) -> Value {
+    serde_json::to_value(lineage).unwrap_or_default()
 }
 
 fn values(values: &[ValueDiff]) -> Vec<Value> {

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::arguments::{Pinning, Runs};
+use super::arguments::{Lineage, Pinning, Runs};
 use super::error::Failure;
 use super::json;
 use crate::engine::Engine;
@@ -227,6 +227,35 @@ pub(super) fn explain(
         .iter()
         .map(|explanation| format!("{explanation}\n"));
     Ok(texts.collect())
+}
+
+pub(super) fn lineage(
+    engine: &Engine,
+    arguments: &Lineage,
+    is_json: bool,
+) -> Result<String, Failure> {
+    let Lineage {
+        run,
+        task,
+        value,
+        open_lineage,
+    } = arguments;
+    let lineage = match (value, run, task) {
+        (Some(value), ..) => engine.lineage_of(engine.find_value(value)?)?,
+        (None, Some(run), _) if *open_lineage => {
+            let events = engine.open_lineage(engine.find_run(run)?.id)?;
+            let lines = events.iter().map(|event| format!("{event}\n"));
+            return Ok(lines.collect());
+        }
+        (None, Some(run), Some(task)) => engine.lineage(engine.find_run(run)?.id, task)?,
+        // What the arguments are declared as.
+        (None, ..) => return Err(Failure::usage("name a flow run and a task, or a value")),
+    };
+    Ok(if is_json {
+        json::text(&json::lineage(&lineage))
+    } else {
+        lineage.to_string()
+    })
 }
 
 pub(super) fn diff(

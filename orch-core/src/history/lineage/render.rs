@@ -212,6 +212,12 @@ impl Page<'_> {
             }
             writeln!(f, "parameters of {}", self.flow_run(run.id))?;
             for parameter in &run.parameters {
+                if let [file] = &parameter.files[..]
+                    && parameter.shown == file.path
+                {
+                    writeln!(f, "  {} = {}", parameter.name, shown_file(file))?;
+                    continue;
+                }
                 let shown = human::short(&parameter.shown.to_string(), MAX_TEXT);
                 write!(f, "  {} = {shown}", parameter.name)?;
                 for file in parameter.files.iter().take(MAX_LISTED) {
