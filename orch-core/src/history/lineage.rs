@@ -93,8 +93,8 @@ pub struct LineageNode {
     pub kind: NodeKind,
     /// Where it stands.
     pub state: State,
-    /// Whether it is recorded. Of one that is not, somebody who took its result from the cache is;
-    /// what is told here is of them.
+    /// Whether it is recorded, and was looked at (see [`LineageGraph::is_cut`]). Of one that is not,
+    /// somebody who took its result from the cache is; what is told here is of them.
     pub is_recorded: bool,
     /// The digest of its result, if that is stored.
     pub digest: Option<Digest>,
