@@ -35,6 +35,10 @@ impl Place {
         self.0.path().join(name)
     }
 
+    fn writes(&self, name: &str, text: &str) {
+        fs::write(self.path(name), text).unwrap();
+    }
+
     fn run(&self, line: &str) -> Done {
         self.run_all(&line.split_whitespace().collect::<Vec<_>>())
     }
@@ -459,6 +463,33 @@ fn rerun_fork_and_diff_tell_two_runs_apart() {
     let diff = place.json(&format!("diff first {fork}"));
     assert_eq!(diff["parameters"][0]["name"], "min_length");
     assert_eq!(diff["code"], serde_json::json!([]));
+}
+
+#[test]
+fn settings_come_from_variables_and_a_file_and_config_says_from_where() {
+    let place = Place::new();
+    place.writes("orch.toml", "grace = \"7s\"\n[retention]\nmax_runs = 9\n");
+    let settings = place.json("config");
+    let setting = |key: &str| -> Value {
+        let settings = settings.as_array().unwrap().iter();
+        let mut named = settings.filter(|setting| setting["key"] == key);
+        named.next().unwrap().clone()
+    };
+    assert_eq!(setting("grace")["value"], "7s");
+    assert_eq!(setting("grace")["source"], "orch.toml");
+    assert_eq!(setting("grace")["variable"], "ORCH_GRACE");
+    assert_eq!(setting("retention.max_runs")["value"], "9");
+    assert_eq!(setting("durability")["source"], "default");
+    place.succeeds(
+        "config",
+        &["retention.max_runs   9 ", "ORCH_RETENTION_MAX_RUNS"],
+    );
+    place.writes("orch.toml", "graze = \"7s\"\n");
+    place.fails(
+        "run sample --param n=1 --param stamped=false",
+        2,
+        &["there is no setting `graze`, which orch.toml has"],
+    );
 }
 
 #[test]

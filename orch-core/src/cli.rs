@@ -27,6 +27,7 @@
 //! | Command | Does |
 //! |---|---|
 //! | `flows` | lists the flows, their parameters and what they are for |
+//! | `config` | says what each setting is, and who says so |
 //! | `run FLOW --param NAME=VALUE..` | runs a flow |
 //! | `runs`, `runs pin RUN`, `runs unpin RUN` | lists the flow runs of the store; keeps them |
 //! | `show RUN` | shows a flow run: its task runs, times, errors, where cached results came from |
@@ -35,14 +36,17 @@
 //! | `lineage RUN --open-lineage` | writes a flow run as events of OpenLineage, for catalogs |
 //! | `resume RUN` | goes on with a flow run that did not complete |
 //! | `rerun RUN --from TASK..` | runs it once more, from some tasks on |
-//! | `fork RUN --param NAME=VALUE..` | runs it with other parameters or code, after a look at the changes |
+//! | `fork RUN --param NAME=VALUE..` | runs it with other parameters or code, after a look at what will run |
+//! | these three with `--dry-run` | say what would run, and why |
 //! | `diff A B` | compares two flow runs |
 //! | `replay RUN --verify` | runs a flow anew in memory and compares each result |
 //! | `cache ls`, `cache pin KEY`, `cache unpin KEY`, `cache rm KEY..` | looks after the cache |
 //! | `cache gc --dry-run` | removes flow runs, cached results and values that the store does not keep |
 //! | `store check`, `store compact` | looks for damage; makes the database smaller |
 //!
-//! All of them take `--store DIR` (`.orch` without it) and `--json`, whose field names are stable.
+//! All of them take `--store DIR` (without it, that of the variable `ORCH_STORE`, or `.orch`) and
+//! `--json`, whose field names are stable. Settings that the program does not make come from
+//! variables and `orch.toml`: see [`EngineBuilder::configure`].
 //! `--help` says the rest.
 //!
 //! - `RUN` is an id, a name, a key, or the beginning of an id or a name.
@@ -65,6 +69,7 @@ mod parameter;
 mod running;
 
 use std::io::Write as _;
+use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -144,6 +149,7 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
         let is_json = self.arguments.json;
         match &self.arguments.command {
             Command::Flows => Ok(looking::flows(is_json).into()),
+            Command::Config => looking::config(&self.builder()?, is_json),
             Command::Run(run) => self.run(run).await,
             Command::Resume { run, dry_run } => self.resume(run, *dry_run).await,
             Command::Rerun { run, from, dry_run } => self.rerun(run, from, *dry_run).await,
@@ -175,15 +181,27 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
 
     /// Opens the store that is there.
     fn open(&self) -> Result<Engine, Failure> {
-        let path = &self.arguments.store;
-        if !is_store(path) {
-            return Err(Failure::no_store(path));
+        let path = self.store();
+        if !is_store(&path) {
+            return Err(Failure::no_store(&path));
         }
         self.create()
     }
 
     /// Opens the store, and makes it if it is missing.
     fn create(&self) -> Result<Engine, Failure> {
-        Ok((self.builder)().open(&self.arguments.store)?)
+        Ok(self.builder()?.open(self.store())?)
+    }
+
+    /// The folder of the store.
+    fn store(&self) -> PathBuf {
+        let named = self.arguments.store.clone();
+        let named = named.or_else(|| std::env::var_os("ORCH_STORE").map(PathBuf::from));
+        named.unwrap_or_else(|| PathBuf::from(".orch"))
+    }
+
+    /// The engine that the program wants, with the settings that it leaves to others.
+    fn builder(&self) -> Result<EngineBuilder, Failure> {
+        Ok((self.builder)().configure()?)
     }
 }

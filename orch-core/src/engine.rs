@@ -5,12 +5,18 @@ mod maintaining;
 mod opening;
 mod planning;
 mod resuming;
+#[cfg(feature = "config")]
+mod settings;
 
 pub(crate) use self::maintaining::Upkeep;
 pub(crate) use self::opening::{Opened, Opening};
 #[cfg(feature = "cli")]
 pub(crate) use self::resuming::{call_of, find};
+#[cfg(feature = "config")]
+pub use self::settings::{Setting, SettingError, SettingSource, SettingSources};
 
+#[cfg(feature = "config")]
+use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 #[cfg(feature = "sqlite")]
@@ -90,6 +96,9 @@ pub(crate) struct Config {
     on_store_failure: OnStoreFailure,
     retention: Retention,
     cache_budget: CacheBudget,
+    /// Who says what a setting is, where somebody does.
+    #[cfg(feature = "config")]
+    sources: BTreeMap<String, SettingSource>,
 }
 
 impl Default for Config {
@@ -109,8 +118,16 @@ impl Default for Config {
             on_store_failure: OnStoreFailure::Fail,
             retention: Retention::default(),
             cache_budget: CacheBudget::default(),
+            #[cfg(feature = "config")]
+            sources: BTreeMap::new(),
         }
     }
+}
+
+#[cfg(not(feature = "config"))]
+impl Config {
+    /// Nobody asks.
+    fn set_by_program(&mut self, _key: impl Into<String>) {}
 }
 
 /// What the clones of an engine share.
@@ -297,24 +314,29 @@ impl EngineBuilder {
     /// What flow runs do once a task run has failed. Default: [`FailureMode::FailFast`].
     pub fn failure_mode(mut self, mode: FailureMode) -> Self {
         self.config.failure_mode = mode;
+        self.config.set_by_program("failure_mode");
         self
     }
 
     /// How long cancelled task runs may take to stop by themselves. Default: 5 seconds.
     pub fn grace(mut self, grace: Duration) -> Self {
         self.config.grace = grace;
+        self.config.set_by_program("grace");
         self
     }
 
     /// The seed of every flow run that gets none of its own. Default: a new one for each.
     pub fn seed(mut self, seed: u64) -> Self {
         self.config.seed = Some(seed);
+        self.config.set_by_program("seed");
         self
     }
 
     /// Defines a concurrency or rate limit. A name that is not defined does not limit.
-    pub fn limit(self, name: impl Into<String>, limit: impl Into<Limit>) -> Self {
-        self.limits.set(name.into(), limit.into());
+    pub fn limit(mut self, name: impl Into<String>, limit: impl Into<Limit>) -> Self {
+        let name = name.into();
+        self.config.set_by_program(format!("limits.{name}"));
+        self.limits.set(name, limit.into());
         self
     }
 
@@ -329,6 +351,7 @@ impl EngineBuilder {
     /// runtime's workers.
     pub fn workers(mut self, workers: usize) -> Self {
         self.config.workers = Some(workers);
+        self.config.set_by_program("workers");
         self
     }
 
@@ -336,6 +359,7 @@ impl EngineBuilder {
     /// process share, as large as the machine has cores.
     pub fn compute_threads(mut self, threads: usize) -> Self {
         self.config.compute_threads = Some(threads);
+        self.config.set_by_program("compute_threads");
         self
     }
 
@@ -343,18 +367,21 @@ impl EngineBuilder {
     /// task. Default: 100,000, at about 60 bytes each.
     pub fn record_limit(mut self, task_runs: u32) -> Self {
         self.config.record_limit = task_runs;
+        self.config.set_by_program("record_limit");
         self
     }
 
     /// How many log records of one flow run are kept. Default: 10,000.
     pub fn log_limit(mut self, records: usize) -> Self {
         self.config.log_limit = records;
+        self.config.set_by_program("log_limit");
         self
     }
 
     /// How many events a subscriber may be behind before it loses some. Default: 4,096.
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.config.event_capacity = events;
+        self.config.set_by_program("event_capacity");
         self
     }
 
@@ -362,6 +389,7 @@ impl EngineBuilder {
     /// 256 MiB.
     pub fn memory_cache(mut self, bytes: usize) -> Self {
         self.config.memory_cache = bytes;
+        self.config.set_by_program("memory_cache");
         self
     }
 
@@ -369,18 +397,21 @@ impl EngineBuilder {
     /// stands for any letters.
     pub fn refresh(mut self, tasks: impl Into<String>) -> Self {
         self.config.refresh.push(tasks.into());
+        self.config.set_by_program("refresh");
         self
     }
 
     /// How soon a result survives, on an engine with a store. Default: [`Durability::Relaxed`].
     pub fn durability(mut self, durability: Durability) -> Self {
         self.config.durability = durability;
+        self.config.set_by_program("durability");
         self
     }
 
     /// What becomes of flow runs when the store fails. Default: [`OnStoreFailure::Fail`].
     pub fn on_store_failure(mut self, then: OnStoreFailure) -> Self {
         self.config.on_store_failure = then;
+        self.config.set_by_program("on_store_failure");
         self
     }
 
@@ -388,12 +419,17 @@ impl EngineBuilder {
     /// has ended, while there is nothing to record. Default: [`Retention::default`].
     pub fn retention(mut self, retention: Retention) -> Self {
         self.config.retention = retention;
+        self.config.set_by_program("retention.max_runs");
+        self.config.set_by_program("retention.max_age");
+        self.config.set_by_program("retention.max_bytes");
         self
     }
 
     /// How much the cache in the store may hold. Default: [`CacheBudget::default`].
     pub fn cache_budget(mut self, budget: CacheBudget) -> Self {
         self.config.cache_budget = budget;
+        self.config.set_by_program("cache.max_age");
+        self.config.set_by_program("cache.max_bytes");
         self
     }
 

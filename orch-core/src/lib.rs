@@ -103,6 +103,8 @@ pub use crate::context::{CancelToken, FlowContext, TaskContext, finally, spawn};
 pub use crate::data_file::DataFile;
 pub use crate::definition::{Definition, FlowDefinition, HookOn, Kind, WhenFull};
 pub use crate::engine::{DrainReport, Engine, EngineBuilder};
+#[cfg(feature = "config")]
+pub use crate::engine::{Setting, SettingError, SettingSource, SettingSources};
 pub use crate::error::{
     BoxError, CancelReason, FlowError, FlowErrorKind, RecordedError, TaskError, TaskErrorKind,
 };

@@ -10,9 +10,9 @@ use crate::state::State;
 #[derive(Debug, Parser)]
 #[command(subcommand_required = true, arg_required_else_help = true)]
 pub(super) struct Arguments {
-    /// Folder of the store
-    #[arg(long, global = true, value_name = "DIR", default_value = ".orch")]
-    pub(super) store: PathBuf,
+    /// Folder of the store; without it, that of the variable ORCH_STORE, or `.orch`
+    #[arg(long, global = true, value_name = "DIR")]
+    pub(super) store: Option<PathBuf>,
     /// Print JSON
     #[arg(long, global = true)]
     pub(super) json: bool,
@@ -27,6 +27,8 @@ pub(super) struct Arguments {
 pub(super) enum Command {
     /// List the flows, their parameters and what they are for
     Flows,
+    /// Say what each setting is, and who says so: the program, a variable, `orch.toml`
+    Config,
     /// Run a flow
     Run(Run),
     /// Go on with a flow run that did not complete

@@ -6,6 +6,7 @@ use std::path::Path;
 
 use serde_json::{Value, json};
 
+use crate::engine::SettingError;
 use crate::error::{FlowError, TaskError};
 use crate::history::{ExplainError, FindRunError, LineageError};
 use crate::parameters::ArgumentError;
@@ -91,6 +92,15 @@ impl fmt::Display for Failure {
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
         Self::of(&error)
+    }
+}
+
+impl From<SettingError> for Failure {
+    fn from(error: SettingError) -> Self {
+        Self {
+            is_usage: true,
+            ..Self::of(&error)
+        }
     }
 }
 

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use super::arguments::{Lineage, Pinning, Runs};
 use super::error::Failure;
-use super::json;
-use crate::engine::Engine;
+use super::{Output, json};
+use crate::engine::{Engine, EngineBuilder};
 use crate::history::RecordedRun;
 use crate::id::FlowRunId;
 use crate::register::{RegisteredFlow, flows as registered};
@@ -52,6 +52,31 @@ pub(super) fn flows(is_json: bool) -> String {
         }
     }
     text
+}
+
+pub(super) fn config(builder: &EngineBuilder, is_json: bool) -> Result<Output, Failure> {
+    let settings = builder.settings();
+    if is_json {
+        let settings: Vec<Value> = settings
+            .iter()
+            .map(|setting| {
+                json!({
+                    "key": setting.key,
+                    "value": setting.value,
+                    "source": setting.source.to_string(),
+                    "variable": setting.variable,
+                })
+            })
+            .collect();
+        return Ok(json::text(&Value::from(settings)).into());
+    }
+    let mut table = Table::new(&["setting", "value", "from", "variable"], 4);
+    for setting in settings {
+        let source = setting.source.to_string();
+        let cells = [setting.key, setting.value, source, setting.variable];
+        table.row(cells.map(|cell| human::short(&cell, MAX_TEXT)));
+    }
+    Ok(table.text().into())
 }
 
 pub(super) fn runs(engine: &Engine, runs: &Runs, is_json: bool) -> Result<String, Failure> {

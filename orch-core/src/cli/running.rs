@@ -113,7 +113,9 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
             looking::recorded(&engine, run)?
         };
         let store = Arc::new(MemoryStore::new());
-        let engine = (self.builder)().build_on(store, Arc::new(MemoryBlobs::new()));
+        let engine = self
+            .builder()?
+            .build_on(store, Arc::new(MemoryBlobs::new()));
         let row = &recorded.row;
         let call = engine::call_of(row)?.seed(row.seed).name(&row.name);
         let mut replayed = None;

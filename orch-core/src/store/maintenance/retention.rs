@@ -61,6 +61,12 @@ impl Retention {
         self
     }
 
+    /// How many runs, for how long, of how many bytes.
+    #[cfg(feature = "config")]
+    pub(crate) const fn limits(&self) -> (Option<usize>, Option<Duration>, Option<u64>) {
+        (self.max_runs, self.max_age, self.max_bytes)
+    }
+
     /// Whether the bytes of runs have to be counted.
     pub(crate) const fn needs_bytes(&self) -> bool {
         self.max_bytes.is_some()
@@ -198,6 +204,12 @@ impl CacheBudget {
             max_bytes: None,
             max_age: None,
         }
+    }
+
+    /// How many bytes, for how long.
+    #[cfg(feature = "config")]
+    pub(crate) const fn limits(&self) -> (Option<u64>, Option<Duration>) {
+        (self.max_bytes, self.max_age)
     }
 
     /// Keeps results of at most this many bytes. What two entries share counts for both.
