@@ -130,7 +130,9 @@ pub use crate::register::{NamedCall, NamedRun, RegisteredFlow, RegisteredTask, f
 pub use crate::report::RunReport;
 pub use crate::resource::Resource;
 pub use crate::rng::Rng;
-pub use crate::secret::{Secret, SecretError, SecretSource, SecretValue, Sensitive};
+pub use crate::secret::{
+    Secret, SecretError, SecretProvider, SecretSource, SecretValue, Sensitive, provide_secrets,
+};
 pub use crate::state::{IllegalStateChange, State, StateChange, StateKind};
 pub use crate::steps::StepError;
 pub use crate::task_run::{Outcome, TaskRun, Tracked};

@@ -1,9 +1,10 @@
 //! Values that must not reach a log, a record or a cache.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, RwLock, Weak};
 
 use secrecy::zeroize::Zeroize;
 use secrecy::{ExposeSecret as _, SecretBox};
@@ -76,6 +77,13 @@ pub enum SecretSource {
     Env(String),
     /// A file, whose last line end does not count.
     File(PathBuf),
+    /// A [`SecretProvider`] that the program has named.
+    Provider {
+        /// Its name.
+        provider: String,
+        /// What the secret is called there.
+        secret: String,
+    },
     /// The program, which has told nobody where it has it from.
     Program,
 }
@@ -102,9 +110,73 @@ pub enum SecretError {
     /// The secret was made of a value, and the process that had it is gone.
     #[error("the secret came from the program itself; only the program can give it again")]
     Program,
+    /// The program has named no such provider.
+    #[error("the secret is of `{provider}`, and the program has no provider of that name")]
+    UnknownProvider {
+        /// The name.
+        provider: String,
+    },
+    /// The provider does not give it.
+    #[error("`{provider}` does not give the secret `{secret}`")]
+    Provider {
+        /// The provider's name.
+        provider: String,
+        /// What the secret is called there.
+        secret: String,
+        /// Why not.
+        #[source]
+        source: crate::BoxError,
+    },
     /// A text that names no place.
-    #[error("a secret is given as `env:NAME` or `file:PATH`, never by its value")]
+    #[error("a secret is given as `env:NAME`, `file:PATH` or by a provider, never by its value")]
     NotAPlace,
+}
+
+/// Gives secrets by name: a vault, a key ring.
+///
+/// ```
+/// use orch_core::{BoxError, Secret, SecretProvider, SecretSource};
+///
+/// struct Vault;
+///
+/// impl SecretProvider for Vault {
+///     fn secret(&self, name: &str) -> Result<String, BoxError> {
+///         match name {
+///             "database" => Ok("correct horse".into()),
+///             _ => Err("there is no such entry".into()),
+///         }
+///     }
+/// }
+///
+/// orch_core::provide_secrets("vault", Vault);
+/// let source: SecretSource = "vault:database".parse()?;
+/// let password: Secret = Secret::read(source)?;
+/// assert_eq!(password.expose(), "correct horse");
+/// # Ok::<_, orch_core::SecretError>(())
+/// ```
+pub trait SecretProvider: Send + Sync + 'static {
+    /// Returns a secret. It may take its time: it is asked when a flow is called with the secret or
+    /// resumed, not while it runs.
+    ///
+    /// # Errors
+    /// Anything that keeps it from giving the secret. It should not hold the secret itself.
+    fn secret(&self, name: &str) -> Result<String, crate::BoxError>;
+}
+
+/// The providers of this process by name. A flow call is decoded before it has an engine, so they
+/// belong to none.
+static PROVIDERS: RwLock<BTreeMap<String, Arc<dyn SecretProvider>>> = RwLock::new(BTreeMap::new());
+
+/// Names a provider of secrets for this process, in place of one of the same name. `env` and `file`
+/// are taken.
+pub fn provide_secrets(name: impl Into<String>, provider: impl SecretProvider) {
+    let mut providers = PROVIDERS.write().unwrap_or_else(PoisonError::into_inner);
+    providers.insert(name.into(), Arc::new(provider));
+}
+
+fn provider(name: &str) -> Option<Arc<dyn SecretProvider>> {
+    let providers = PROVIDERS.read().unwrap_or_else(PoisonError::into_inner);
+    providers.get(name).cloned()
 }
 
 impl<T: SecretValue> Secret<T> {
@@ -146,6 +218,20 @@ impl<T: SecretValue> Secret<T> {
                 let line = text.strip_suffix('\n').unwrap_or(&text);
                 line.strip_suffix('\r').unwrap_or(line).to_owned()
             }
+            SecretSource::Provider {
+                provider: name,
+                secret,
+            } => {
+                let unknown = || SecretError::UnknownProvider {
+                    provider: name.clone(),
+                };
+                let given = provider(name).ok_or_else(unknown)?.secret(secret);
+                given.map_err(|source| SecretError::Provider {
+                    provider: name.clone(),
+                    secret: secret.clone(),
+                    source,
+                })?
+            }
             SecretSource::Program => return Err(SecretError::Program),
         };
         Ok(Self::of(T::from_text(text), source))
@@ -180,11 +266,18 @@ impl<T: SecretValue> Clone for Secret<T> {
 impl std::str::FromStr for SecretSource {
     type Err = SecretError;
 
-    /// Reads `env:NAME` or `file:PATH`.
+    /// Reads `env:NAME`, `file:PATH`, or the name of a provider of this process, a colon, and what
+    /// the secret is called there.
     fn from_str(text: &str) -> Result<Self, SecretError> {
         match text.split_once(':') {
             Some(("env", name)) if !name.is_empty() => Ok(Self::Env(name.to_owned())),
             Some(("file", path)) if !path.is_empty() => Ok(Self::File(PathBuf::from(path))),
+            Some((name, secret)) if !secret.is_empty() && provider(name).is_some() => {
+                Ok(Self::Provider {
+                    provider: name.to_owned(),
+                    secret: secret.to_owned(),
+                })
+            }
             _ => Err(SecretError::NotAPlace),
         }
     }
@@ -195,6 +288,7 @@ impl fmt::Display for SecretSource {
         match self {
             Self::Env(name) => write!(f, "env:{name}"),
             Self::File(path) => write!(f, "file:{}", path.display()),
+            Self::Provider { provider, secret } => write!(f, "{provider}:{secret}"),
             Self::Program => f.write_str("(given by the program)"),
         }
     }

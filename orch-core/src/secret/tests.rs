@@ -65,3 +65,49 @@ fn a_place_is_read_from_its_text_and_a_value_is_refused() {
         assert!(matches!(refused, SecretError::NotAPlace), "{value}");
     }
 }
+
+/// Has one secret, and as many as it was asked for.
+struct Ring;
+
+impl SecretProvider for Ring {
+    fn secret(&self, name: &str) -> Result<String, crate::BoxError> {
+        match name {
+            "a/b:c" => Ok("provided secret".to_owned()),
+            _ => Err("the ring has no such key".into()),
+        }
+    }
+}
+
+#[test]
+fn a_provider_gives_secrets_by_its_name_and_theirs() {
+    assert!(
+        "ring:a/b:c".parse::<SecretSource>().is_err(),
+        "nobody has named it yet"
+    );
+    provide_secrets("ring", Ring);
+    let source: SecretSource = "ring:a/b:c".parse().unwrap();
+    assert_eq!(source.to_string(), "ring:a/b:c");
+    let secret = Secret::<String>::read(source.clone()).unwrap();
+    assert_eq!(secret.expose(), "provided secret");
+    assert_eq!(*secret.source(), source);
+    assert_eq!(scrub("a provided secret".to_owned()), "a [secret]");
+
+    let error = |text: &str| {
+        let source: SecretSource = text.parse().unwrap();
+        let error = Secret::<String>::read(source).err().unwrap();
+        format!("{:#}", anyhow::Error::from(error))
+    };
+    assert_eq!(
+        error("ring:lost"),
+        "`ring` does not give the secret `lost`: the ring has no such key"
+    );
+    let gone = SecretSource::Provider {
+        provider: "vault".to_owned(),
+        secret: "x".to_owned(),
+    };
+    let gone = Secret::<String>::read(gone).err().unwrap();
+    assert_eq!(
+        gone.to_string(),
+        "the secret is of `vault`, and the program has no provider of that name"
+    );
+}
