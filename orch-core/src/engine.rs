@@ -11,7 +11,7 @@ mod settings;
 pub(crate) use self::maintaining::Upkeep;
 pub(crate) use self::opening::{Opened, Opening};
 #[cfg(feature = "cli")]
-pub(crate) use self::resuming::{call_of, find};
+pub(crate) use self::resuming::find;
 #[cfg(feature = "config")]
 pub use self::settings::{Setting, SettingError, SettingSource, SettingSources};
 

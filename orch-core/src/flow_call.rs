@@ -32,7 +32,7 @@ use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind, RunReport};
 use crate::state::State;
 use crate::stop::Stop;
-use crate::store::{CallId, FlowRunRow, ParameterRow, RunOrigin, TaskRunRow};
+use crate::store::{CallId, FlowRunRow, ParameterRow, RunOrigin, StepRow, TaskRunRow};
 use crate::task_run::{TaskRun, Tracked};
 use crate::value::Codec;
 
@@ -94,6 +94,8 @@ struct FlowOptions {
     refresh: Vec<String>,
     resume: Option<FlowRunId>,
     origin: Option<(RunOrigin, Vec<TaskRunRow>)>,
+    /// What another run of the same call remembered.
+    steps: Vec<StepRow>,
     /// The call that starts it as a subflow.
     called_by: Option<(FlowRunId, CallId)>,
     /// Only undo what there is of it.
@@ -110,6 +112,7 @@ impl FlowOptions {
             resume: self.resume,
             origin,
             earlier: earlier.unwrap_or_default(),
+            steps: self.steps,
             caller: self.called_by,
             roll_back: self.roll_back,
         };
@@ -273,6 +276,12 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
     /// Hands back what is the same as in the run that this one is made from.
     pub(crate) fn origin(mut self, origin: RunOrigin, earlier: Vec<TaskRunRow>) -> Self {
         self.options.origin = Some((origin, earlier));
+        self
+    }
+
+    /// Gives steps and choices what they came to in another run of the same call.
+    pub(crate) fn remember(mut self, steps: Vec<StepRow>) -> Self {
+        self.options.steps = steps;
         self
     }
 

@@ -130,6 +130,25 @@ impl EngineStore {
             .call(move |runs| async move { runs.find_task_runs(filter).await })
     }
 
+    /// Returns what steps and choices of a flow run came to, with their values.
+    pub(crate) fn steps(&self, run: FlowRunId) -> Result<Vec<StepRow>, StoreError> {
+        let steps = self
+            .journal
+            .call(move |runs| async move { runs.steps(run).await })?;
+        let mut whole = Vec::with_capacity(steps.len());
+        for mut step in steps.into_iter().filter(|step| !step.is_checkpoint()) {
+            if step.value.place == Place::Blob {
+                // One that is lost is made anew.
+                let Some(bytes) = self.blobs.read(&step.value.stored.digest)? else {
+                    continue;
+                };
+                step.value.place = Place::Inline(bytes.into());
+            }
+            whole.push(step);
+        }
+        Ok(whole)
+    }
+
     /// Returns all that is recorded of a flow run that is gone on with.
     pub(crate) fn past(&self, row: &FlowRunRow) -> Result<Past, StoreError> {
         let run = row.id;

@@ -19,7 +19,7 @@ use crate::id::FlowRunId;
 use crate::parameters::{ArgumentError, ArgumentSource, ParameterSchema};
 use crate::report::RunReport;
 use crate::state::State;
-use crate::store::{RunOrigin, TaskRunRow};
+use crate::store::{RunOrigin, StepRow, TaskRunRow};
 use crate::value::Digest;
 
 /// A task of the program.
@@ -173,6 +173,7 @@ enum CallOption {
     Seed(u64),
     Resume(FlowRunId),
     Origin(RunOrigin, Vec<TaskRunRow>),
+    Remember(Vec<StepRow>),
 }
 
 struct TypedNamedCall<F: FlowFunction>(FlowCall<F::Output>);
@@ -187,6 +188,7 @@ impl<F: FlowFunction> AnyCall for TypedNamedCall<F> {
             CallOption::Seed(seed) => call.seed(seed),
             CallOption::Resume(run) => call.resume(run),
             CallOption::Origin(origin, earlier) => call.origin(origin, earlier),
+            CallOption::Remember(steps) => call.remember(steps),
         }))
     }
 
@@ -242,6 +244,10 @@ impl NamedCall {
 
     pub(crate) fn origin(self, origin: RunOrigin, earlier: Vec<TaskRunRow>) -> Self {
         Self(self.0.with(CallOption::Origin(origin, earlier)))
+    }
+
+    pub(crate) fn remember(self, steps: Vec<StepRow>) -> Self {
+        Self(self.0.with(CallOption::Remember(steps)))
     }
 
     /// Finds out what the flow run would execute, and executes nothing.

@@ -137,6 +137,16 @@ impl Memory<'_> {
     }
 }
 
+/// The name under which a body keeps its checkpoint.
+const CHECKPOINT: &str = "checkpoint";
+
+impl StepRow {
+    /// Whether it is where a body stood, rather than what something came to.
+    pub(crate) fn is_checkpoint(&self) -> bool {
+        self.name == CHECKPOINT
+    }
+}
+
 /// A step's name: what identifies it, as JSON.
 fn name_of(kind: &str, key: &impl Serialize) -> String {
     let key = serde_json::to_string(key).unwrap_or_else(|error| error.to_string());
@@ -221,14 +231,14 @@ impl TaskContext {
         state: &S,
     ) -> Result<(), StepError> {
         match self.place() {
-            Some(place) => place.write("checkpoint".to_owned(), state),
+            Some(place) => place.write(CHECKPOINT.to_owned(), state),
             None => Ok(()),
         }
     }
 
     /// Returns the state that was kept last, if there is one of this type.
     pub fn restore<S: Serialize + DeserializeOwned + 'static>(&self) -> Option<S> {
-        self.place()?.read("checkpoint")
+        self.place()?.read(CHECKPOINT)
     }
 
     /// Returns random numbers from the [`seed`](Self::seed) of this task run.

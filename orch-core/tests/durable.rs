@@ -2,8 +2,8 @@
 
 mod support;
 
-use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
 
 use orch_core::prelude::*;
 use orch_core::{FlowErrorKind, State};
@@ -372,5 +372,72 @@ mod a_task_run_that_takes_what_a_map_made {
             ]
         );
         assert_eq!(TOTALLED.load(Ordering::SeqCst), 1);
+    }
+}
+
+mod a_replay {
+    use super::*;
+    use std::collections::HashMap;
+    use std::time::UNIX_EPOCH;
+
+    use orch_core::store::{MemoryBlobs, MemoryStore};
+
+    static CHARGED: AtomicUsize = AtomicUsize::new(0);
+    static DRAWN: AtomicUsize = AtomicUsize::new(0);
+
+    #[task]
+    async fn draw(ctx: &TaskContext, day: u64) -> Vec<u64> {
+        DRAWN.fetch_add(1, Ordering::SeqCst);
+        assert_eq!(ctx.restore::<u64>(), None, "it starts anew");
+        ctx.checkpoint(&day).unwrap();
+        let mut rng = ctx.rng();
+        (0..4).map(|_| rng.next_u64() ^ day).collect()
+    }
+
+    #[task]
+    async fn charge(ctx: &TaskContext, total: u64) -> Result<u64, String> {
+        let receipt = ctx.step("charge", || async {
+            let receipt = CHARGED.fetch_add(1, Ordering::SeqCst) as u64;
+            Ok::<_, String>(total ^ receipt)
+        });
+        receipt.await
+    }
+
+    #[flow]
+    async fn bill(items: u64, ctx: &FlowContext) -> anyhow::Result<u64> {
+        let day = ctx.now().duration_since(UNIX_EPOCH)?.as_nanos() as u64;
+        let drawn = draw(day ^ items).await?;
+        Ok(*charge(drawn.iter().fold(0, |sum, x| sum ^ x)).await?)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn comes_to_the_same_on_another_engine_and_repeats_no_step() {
+        let folder = Folder::new("replay");
+        let engine = folder.open();
+        let run = bill(3u64).start(&engine).unwrap();
+        let id = run.id();
+        let result = run.await.unwrap();
+
+        let store = Arc::new(MemoryStore::new());
+        let builder = Engine::builder().workers(1).compute_threads(1);
+        let elsewhere = builder.build_on(store, Arc::new(MemoryBlobs::new()));
+        let replay = engine.replay(id, &elsewhere).unwrap();
+        let replayed = replay.id();
+        assert_eq!(replay.await.unwrap(), Some(serde_json::json!(result)));
+        let executed = [&DRAWN, &CHARGED].map(|count| count.load(Ordering::SeqCst));
+        assert_eq!(executed, [2, 1]);
+
+        let digests = |engine: &Engine, run| -> HashMap<String, Option<String>> {
+            let recorded = engine.recorded_run(run).unwrap().unwrap();
+            let rows = recorded.task_runs.iter();
+            let digest = |row: &orch_core::store::TaskRunRow| {
+                let result = row.result.as_ref()?;
+                Some(result.stored.digest.to_string())
+            };
+            rows.map(|row| (row.call.to_string(), digest(row)))
+                .collect()
+        };
+        assert_eq!(digests(&engine, id), digests(&elsewhere, replayed));
+        assert_eq!(digests(&engine, id).len(), 2);
     }
 }

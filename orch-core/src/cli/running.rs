@@ -108,20 +108,17 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
     }
 
     pub(super) async fn replay(&self, run: &str, verify: bool) -> Result<Output, Failure> {
-        let recorded = {
-            let engine = self.open()?;
-            looking::recorded(&engine, run)?
-        };
+        let recording = self.open()?;
+        let recorded = looking::recorded(&recording, run)?;
         let store = Arc::new(MemoryStore::new());
         let engine = self
             .builder()?
             .build_on(store, Arc::new(MemoryBlobs::new()));
         let row = &recorded.row;
-        let call = engine::call_of(row)?.seed(row.seed).name(&row.name);
         let mut replayed = None;
         let output = self
             .follow(&engine, |engine| {
-                let run = call.start(engine)?;
+                let run = recording.replay(row.id, engine)?;
                 replayed = Some(run.id());
                 Ok(run)
             })

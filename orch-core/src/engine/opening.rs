@@ -14,8 +14,8 @@ use crate::secret::scrub;
 use crate::state::State;
 use crate::steps::Steps;
 use crate::store::{
-    CallId, ClaimRun, Fence, FlowRunRow, OwnerId, ParameterRow, RunClaim, RunOrigin, StoreError,
-    TaskRunRow,
+    CallId, ClaimRun, Fence, FlowRunRow, OwnerId, ParameterRow, RunClaim, RunOrigin, StepRow,
+    StoreError, TaskRunRow,
 };
 use crate::value::{Codec, Digest};
 
@@ -33,6 +33,8 @@ pub(crate) struct Opening {
     pub(crate) origin: Option<RunOrigin>,
     /// The task runs of that run.
     pub(crate) earlier: Vec<TaskRunRow>,
+    /// What another run of the same call remembered.
+    pub(crate) steps: Vec<StepRow>,
     /// The call that starts it as a subflow.
     pub(crate) caller: Option<(FlowRunId, CallId)>,
     /// Only undo what there is of it.
@@ -83,6 +85,7 @@ impl EngineInner {
                 RunClaim::Started(fence) => {
                     let past = Past {
                         of_origin: opening.earlier,
+                        steps: opening.steps,
                         ..Past::default()
                     };
                     record(spec, store, fence, row, past, convert::identity);

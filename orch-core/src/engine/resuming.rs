@@ -75,6 +75,21 @@ impl Engine {
         call.start(self)
     }
 
+    /// Runs a recorded flow run of this engine's store anew on another engine: with its parameters
+    /// and its seed, and with what its steps and the clock of its body came to then. Nothing is
+    /// handed back; a pure flow comes to the same results, digest by digest.
+    ///
+    /// # Errors
+    /// Those of [`resume`](Self::resume).
+    pub fn replay(&self, run: FlowRunId, on: &Engine) -> Result<NamedRun, FlowError> {
+        let (store, row) = self.recorded(run)?;
+        let steps = store
+            .steps(run)
+            .map_err(|error| refused(run, store_failure(&error)))?;
+        let call = call_of(&row)?.seed(row.seed).name(row.name);
+        call.remember(steps).start(on)
+    }
+
     /// Makes the call that [`rerun`](Self::rerun) starts; returns what it may hand back, too.
     pub(super) fn call_to_rerun(
         &self,
@@ -155,7 +170,7 @@ pub(crate) fn find(row: &FlowRunRow) -> Option<&'static RegisteredFlow> {
     flows().find(|flow| flow.definition().name == row.flow)
 }
 
-pub(crate) fn call_of(row: &FlowRunRow) -> Result<NamedCall, FlowError> {
+fn call_of(row: &FlowRunRow) -> Result<NamedCall, FlowError> {
     let flow = find(row).ok_or_else(|| refused(row.id, unknown_flow(row)))?;
     let Some(parameters) = &row.parameters else {
         let problem = "its arguments could not be stored".to_owned();
