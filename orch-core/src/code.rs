@@ -1,6 +1,8 @@
 //! The code that a task consists of: its own function, and what that says it uses.
 
-use crate::value::Digest;
+use std::sync::OnceLock;
+
+use crate::value::{Digest, digest_of_file};
 
 /// Code with an identity: a function or a type with `#[orch_core::code]`, or a task.
 #[diagnostic::on_unimplemented(
@@ -53,4 +55,14 @@ pub(crate) fn fingerprint_of<C: Code>() -> Digest {
     let mut parts = CodeParts::default();
     C::add_to(&mut parts);
     parts.fingerprint()
+}
+
+/// The digest of this program's file, whole: of all code there is. It is read once per process.
+pub(crate) fn digest_of_program() -> Result<Digest, String> {
+    static DIGEST: OnceLock<Result<Digest, String>> = OnceLock::new();
+    let digest = DIGEST.get_or_init(|| {
+        let digest = std::env::current_exe().and_then(|program| digest_of_file(&program));
+        digest.map_err(|error| format!("the program's own file cannot be read: {error}"))
+    });
+    digest.clone()
 }

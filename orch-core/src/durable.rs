@@ -338,6 +338,9 @@ fn key_of<B: Body>(
     if header.definition.cache == CacheOption::Run {
         builder.text("scope", &header.flow.id.to_string());
     }
+    if let Some(build) = &header.flow.engine.build {
+        builder.build(build);
+    }
     if header.definition.is_seeded {
         builder.text("seed", &context::seed_of(header).to_string());
     }

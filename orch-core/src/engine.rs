@@ -31,6 +31,7 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::cache::Cache;
+use crate::code::digest_of_program;
 use crate::compute::Pool;
 use crate::definition::{FlowDefinition, WhenFull};
 use crate::error::{CancelReason, FlowError, FlowErrorKind};
@@ -50,7 +51,7 @@ use crate::store::StoreError;
 use crate::store::{
     BlobStore, CacheBudget, Durability, OnStoreFailure, Retention, RunStore, Timestamp,
 };
-use crate::value::Codec;
+use crate::value::{Codec, Digest};
 
 /// Executes flow runs: a handle that is cheap to clone and that a host service owns.
 ///
@@ -91,6 +92,7 @@ pub(crate) struct Config {
     event_capacity: usize,
     compute_threads: Option<usize>,
     memory_cache: usize,
+    cache_per_build: bool,
     refresh: Vec<String>,
     durability: Durability,
     on_store_failure: OnStoreFailure,
@@ -113,6 +115,7 @@ impl Default for Config {
             event_capacity: 4_096,
             compute_threads: None,
             memory_cache: 256 * 1024 * 1024,
+            cache_per_build: false,
             refresh: Vec::new(),
             durability: Durability::Relaxed,
             on_store_failure: OnStoreFailure::Fail,
@@ -141,6 +144,8 @@ pub(crate) struct EngineInner {
     pub(crate) cache: Arc<Cache>,
     pub(crate) store: Option<Arc<EngineStore>>,
     pub(crate) clock: Clock,
+    /// The program, or why it is not known, where each build is to have a cache of its own.
+    pub(crate) build: Option<Result<Digest, String>>,
     is_closed: AtomicBool,
     running: Mutex<Running>,
     changed: Notify,
@@ -393,6 +398,15 @@ impl EngineBuilder {
         self
     }
 
+    /// Uses cached results of this very build of the program only: whatever code was changed
+    /// anywhere, all cached tasks run again. For those to whom it is too much to name the functions
+    /// that a task calls with `uses`. Default: `false`.
+    pub fn cache_per_build(mut self, is_so: bool) -> Self {
+        self.config.cache_per_build = is_so;
+        self.config.set_by_program("cache.per_build");
+        self
+    }
+
     /// Executes tasks of this name although the cache has results for them, and replaces those. `*`
     /// stands for any letters.
     pub fn refresh(mut self, tasks: impl Into<String>) -> Self {
@@ -471,7 +485,9 @@ impl EngineBuilder {
             .compute_threads
             .map_or_else(Pool::shared, Pool::new);
         let cache = Arc::new(Cache::new(self.config.memory_cache));
+        let build = self.config.cache_per_build.then(digest_of_program);
         let engine = Arc::new(EngineInner {
+            build,
             events: EventSource::new(self.config.event_capacity),
             config: self.config,
             limits: self.limits,
@@ -522,6 +538,7 @@ impl EngineInner {
             cache: Arc::clone(&self.cache),
             store: self.store.clone(),
             clock: Clock::start(),
+            build: self.build.clone(),
             is_closed: AtomicBool::new(false),
             running: Mutex::default(),
             changed: Notify::new(),

@@ -439,6 +439,19 @@ impl KeyBuilder {
         self.push(name, value::digest_of_text(text), Some(shown.into()));
     }
 
+    /// Adds the program, whole, or the reason why that is not known.
+    pub(crate) fn build(&mut self, program: &Result<Digest, String>) {
+        match program {
+            Ok(digest) => self.push("build", *digest, None),
+            Err(reason) => {
+                self.problem.get_or_insert(NoKey::Argument {
+                    argument: "build",
+                    reason: reason.clone(),
+                });
+            }
+        }
+    }
+
     fn push(&mut self, name: &'static str, digest: Digest, shown: Option<Arc<str>>) {
         self.push_described(name, digest, shown, None);
     }

@@ -31,7 +31,7 @@ pub(crate) use self::encode::DATA_FILE;
     reason = "named by public traits that users cannot reach"
 )]
 pub use self::file::Files;
-pub(crate) use self::file::SeenFile;
+pub(crate) use self::file::{SeenFile, digest_of_file};
 pub(crate) use self::schema::schema_of;
 pub(crate) use self::verify::{Intact, verify};
 

@@ -379,3 +379,49 @@ mod a_result_past_its_age {
         assert!(format!("{:#}", anyhow::Error::from(error)).contains("call 5 failed"));
     }
 }
+
+mod an_engine_that_keeps_builds_apart {
+    use super::*;
+    use std::sync::Arc;
+
+    use orch_core::store::{MemoryBlobs, MemoryStore};
+
+    static CALLS: Calls = Calls(AtomicUsize::new(0));
+
+    #[task(cache)]
+    async fn cube(x: u64) -> u64 {
+        CALLS.note();
+        x * x * x
+    }
+
+    #[flow]
+    async fn cubed(x: u64) -> Result<u64, TaskError> {
+        Ok(*cube(x).await?)
+    }
+
+    #[tokio::test]
+    async fn has_the_program_in_its_keys_and_shares_results_with_its_like_only() {
+        let store = Arc::new(MemoryStore::new());
+        let blobs = Arc::new(MemoryBlobs::new());
+        let engine = |is_apart| {
+            let builder = Engine::builder().cache_per_build(is_apart);
+            builder.build_on(Arc::clone(&store) as _, Arc::clone(&blobs) as _)
+        };
+        assert_eq!(cubed(3u64).on(&engine(false)).await.unwrap(), 27);
+        let apart = engine(true);
+        let run = cubed(3u64).start(&apart).unwrap();
+        let id = run.id();
+        assert_eq!(run.await.unwrap(), 27);
+        assert_eq!(CALLS.count(), 2);
+        for is_apart in [true, false] {
+            cubed(3u64).on(&engine(is_apart)).await.unwrap();
+        }
+        assert_eq!(CALLS.count(), 2);
+
+        let recorded = apart.recorded_run(id).unwrap().unwrap();
+        let parts = &recorded.task_runs[0].key.as_ref().unwrap().parts;
+        let build = parts.iter().find(|part| part.name == "build").unwrap();
+        let program = std::fs::read(std::env::current_exe().unwrap()).unwrap();
+        assert_eq!(build.digest.as_bytes(), blake3::hash(&program).as_bytes());
+    }
+}

@@ -224,6 +224,14 @@ const ENTRIES: &[Entry] = &[
         show: |config| shown_bytes(config.cache_budget.limits().0),
     },
     Entry {
+        key: "cache.per_build",
+        set: |config, text| {
+            config.cache_per_build = choice(text, &[("true", true), ("false", false)])?;
+            Ok(())
+        },
+        show: |config| config.cache_per_build.to_string(),
+    },
+    Entry {
         key: "compute_threads",
         set: |config, text| {
             config.compute_threads = Some(positive(text)?);

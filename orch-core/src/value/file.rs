@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use std::sync::{LazyLock, Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
+use super::Digest;
+
 /// What of a `DataFile` counts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Files {
@@ -128,6 +130,11 @@ fn content_of(path: &Path) -> io::Result<(Stamp, [u8; 32])> {
     }
     contents.insert(path.to_owned(), hashed);
     Ok(hashed)
+}
+
+/// Hashes what a file holds.
+pub(crate) fn digest_of_file(path: &Path) -> io::Result<Digest> {
+    hash(path).map(|(_, content)| Digest::from_bytes(content))
 }
 
 /// Hashes a file. If it changes meanwhile, the stamp is that of before, which it no longer has.
