@@ -66,6 +66,8 @@ pub struct Definition {
     pub stale_ok: Option<Duration>,
     /// Whether its seed is part of the cache key: it may use random numbers.
     pub is_seeded: bool,
+    /// Whether its results are not stored: it runs again when its flow run is resumed.
+    pub stays_in_memory: bool,
     /// Whether it acts on the outside: it starts only when its inputs are on disk.
     pub effect: bool,
     /// The `name` option, as written.
@@ -233,6 +235,7 @@ impl Definition {
             cache: CacheOption::None,
             stale_ok: None,
             is_seeded: false,
+            stays_in_memory: false,
             effect: false,
             name_template: None,
         }

@@ -779,7 +779,8 @@ async fn store_result<B: Body>(
     let Some(codec) = B::codec() else {
         return Ok((Value::Own(result), None));
     };
-    if header.flow.recorder().is_none() && !is_cached {
+    let is_recorded = header.flow.recorder().is_some() && !header.definition.stays_in_memory;
+    if !is_recorded && !is_cached {
         return Ok((Value::Own(result), None));
     }
     let store = header.flow.engine.store.clone();

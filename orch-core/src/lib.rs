@@ -139,13 +139,13 @@ pub use crate::task_run::{Outcome, TaskRun, Tracked};
 pub use crate::value::{DecodeError, Digest, EncodeError, Stored, StoredForm};
 pub use futures_util::future::BoxFuture;
 
-#[doc = include_str!("../../orch-macros/docs/code.md")]
+#[doc = include_str!("../docs/code.md")]
 pub use orch_macros::code;
-#[doc = include_str!("../../orch-macros/docs/flow.md")]
+#[doc = include_str!("../docs/flow.md")]
 pub use orch_macros::flow;
-#[doc = include_str!("../../orch-macros/docs/task.md")]
+#[doc = include_str!("../docs/task.md")]
 pub use orch_macros::task;
-#[doc = include_str!("../../orch-macros/docs/test.md")]
+#[doc = include_str!("../docs/test.md")]
 #[cfg(feature = "testing")]
 pub use orch_macros::test;
 

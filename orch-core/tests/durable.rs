@@ -441,3 +441,61 @@ mod a_replay {
         assert_eq!(digests(&engine, id).len(), 2);
     }
 }
+
+mod a_result_that_stays_in_memory {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    static LOADED: AtomicUsize = AtomicUsize::new(0);
+    static COUNTED: AtomicUsize = AtomicUsize::new(0);
+    static IS_OPEN: AtomicBool = AtomicBool::new(false);
+
+    #[task(keep = "memory")]
+    async fn load(rows: u64) -> Vec<u64> {
+        LOADED.fetch_add(1, Ordering::SeqCst);
+        vec![0xfeed_f00d_dead_beef; rows as usize]
+    }
+
+    #[task(keep = "run")]
+    async fn count(rows: &[u64]) -> usize {
+        COUNTED.fetch_add(1, Ordering::SeqCst);
+        rows.len()
+    }
+
+    #[task]
+    async fn publish(n: usize) -> Result<usize, String> {
+        match IS_OPEN.load(Ordering::SeqCst) {
+            true => Ok(n),
+            false => Err("closed".to_owned()),
+        }
+    }
+
+    #[flow]
+    async fn measure(rows: u64) -> anyhow::Result<usize> {
+        Ok(*publish(count(load(rows))).await?)
+    }
+
+    #[tokio::test]
+    async fn is_not_stored_and_is_made_again_when_the_flow_run_is_resumed() {
+        let folder = Folder::new("kept-in-memory");
+        let engine = folder.open();
+        measure(5_000u64).key("k").on(&engine).await.unwrap_err();
+        drop(engine);
+        assert!(folder.files("blobs").is_empty());
+        let needle = 0xfeed_f00d_dead_beef_u64.to_le_bytes();
+        for file in folder.files("") {
+            let bytes = std::fs::read(&file).unwrap();
+            assert!(!bytes.windows(8).any(|window| window == needle), "{file:?}");
+        }
+        let rows = folder.rows().await;
+        let stored: Vec<bool> = rows[0].1.iter().map(|row| row.result.is_some()).collect();
+        assert_eq!(stored, [false, true, false]);
+
+        IS_OPEN.store(true, Ordering::SeqCst);
+        let engine = folder.open();
+        let result = measure(5_000u64).key("k").on(&engine).await;
+        assert_eq!(result.unwrap(), 5_000);
+        let executed = [&LOADED, &COUNTED].map(|count| count.load(Ordering::SeqCst));
+        assert_eq!(executed, [2, 2]);
+    }
+}

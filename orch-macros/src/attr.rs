@@ -54,6 +54,7 @@ impl Attribute {
                 "cache",
                 "stale_ok",
                 "uses",
+                "keep",
                 "effect",
                 "rollback",
                 "isolate",
@@ -119,6 +120,7 @@ pub(crate) struct TaskArgs {
     pub(crate) cache: Option<Keyed<Cache>>,
     pub(crate) stale_ok: Option<Keyed<u64>>,
     pub(crate) uses: Vec<Path>,
+    pub(crate) keep: Option<Keyed<Keep>>,
     pub(crate) effect: Option<Ident>,
     pub(crate) rollback: Option<Keyed<Path>>,
     pub(crate) hooks: Vec<Hook>,
@@ -144,6 +146,13 @@ pub(crate) struct FlowArgs {
 pub(crate) enum OnTimeout {
     Abort,
     Abandon,
+}
+
+/// Where a result stays.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) enum Keep {
+    Memory,
+    Run,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -225,6 +234,10 @@ impl TaskArgs {
             "cache" => self.cache = Some(option.keyed(RawOption::cache)?),
             "stale_ok" => self.stale_ok = Some(option.keyed(RawOption::duration)?),
             "uses" => self.uses = option.paths()?,
+            "keep" => {
+                const CHOICES: [(&str, Keep); 2] = [("memory", Keep::Memory), ("run", Keep::Run)];
+                self.keep = Some(option.keyed(|option| option.choice(&CHOICES))?);
+            }
             "effect" => {
                 option.flag()?;
                 self.effect = Some(option.key);
@@ -441,6 +454,7 @@ fn example(option: &str) -> &'static str {
         "cache" => "cache` or `cache = \"7d\"` or `cache = run",
         "stale_ok" => "stale_ok = \"1h\"",
         "uses" => "uses(helper, Settings)",
+        "keep" => "keep = \"memory\"` or `keep = \"run\"",
         "effect" => "effect",
         "rollback" => "rollback = undo",
         "failure" => "failure = \"continue_on_failure\"",

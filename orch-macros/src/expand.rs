@@ -9,7 +9,7 @@ use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 use syn::{LitStr, Type};
 
-use crate::attr::{Attribute, Cache, Hook, KeyPart, Keyed, OnTimeout};
+use crate::attr::{Attribute, Cache, Hook, Keep, KeyPart, Keyed, OnTimeout};
 use crate::duration::{Backoff, Delays};
 use crate::signature::{Parameter, Passing, Signature, peeled, written};
 use crate::template::Template;
@@ -716,6 +716,13 @@ fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
         "stale_ok",
         args.stale_ok.as_ref().map(|stale| stale.value),
     ));
+    if args
+        .keep
+        .as_ref()
+        .is_some_and(|keep| keep.value == Keep::Memory)
+    {
+        fields.push(quote!(stays_in_memory: true));
+    }
     if args.effect.is_some() {
         fields.push(quote!(effect: true));
     }

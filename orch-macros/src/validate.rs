@@ -6,7 +6,7 @@ use quote::{ToTokens, quote};
 use syn::ext::IdentExt as _;
 use syn::{LitStr, Path};
 
-use crate::attr::{Attribute, FlowArgs, Keyed, OnTimeout, TaskArgs};
+use crate::attr::{Attribute, FlowArgs, Keep, Keyed, OnTimeout, TaskArgs};
 use crate::errors::{Errors, error};
 use crate::signature::{Function, Parameter, Passing, Signature, last_segment, peeled};
 use crate::template::{self, Names, Template};
@@ -83,6 +83,23 @@ pub(crate) fn task(
             "add `cache = \"..\"` with an age, or remove `stale_ok`",
         ));
         args.stale_ok = None;
+    }
+    if let Some(keep) = args.keep.take_if(|keep| keep.value == Keep::Memory) {
+        let others = [
+            ("cache", args.cache.is_some()),
+            ("effect", args.effect.is_some()),
+            ("rollback", args.rollback.is_some()),
+        ];
+        match others.iter().find(|(_, is_set)| *is_set) {
+            Some((other, _)) => errors.push(error(
+                &keep.key,
+                format_args!(
+                    "`{other}` needs a result that is stored, and `keep = \"memory\"` stores none"
+                ),
+                format_args!("remove `keep` or `{other}`"),
+            )),
+            None => args.keep = Some(keep),
+        }
     }
     if args.cache.is_some() {
         for parameter in &signature.parameters {

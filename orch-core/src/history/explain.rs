@@ -137,7 +137,7 @@ pub enum NotHandedBack {
     Version,
     /// Upstream results are others; these task runs were not handed back themselves.
     Inputs(Vec<String>),
-    /// Its result could not be stored.
+    /// Its result could not be stored, or was not to be.
     NotStored,
     /// An argument cannot be told from others.
     NotComplete,
@@ -643,7 +643,7 @@ impl fmt::Display for NotHandedBack {
                     .collect();
                 write!(f, "ran it with another result of {}", names.join(", "))
             }
-            Self::NotStored => f.write_str("could not store its result"),
+            Self::NotStored => f.write_str("has no stored result of it"),
             Self::NotComplete => {
                 f.write_str("cannot tell it from others: an argument has no digest")
             }
