@@ -5,6 +5,8 @@ use std::any::Any;
 use std::sync::{Arc, OnceLock, PoisonError};
 use std::time::Duration;
 
+use futures_util::FutureExt as _;
+
 use crate::attempt;
 use crate::body::{Body, ended_meanwhile};
 use crate::cache::{Flight, Hit, Lead};
@@ -347,38 +349,88 @@ fn key_of<B: Body>(
     builder.finish()
 }
 
-/// Gives a cached node that is not recorded its result, if that is in memory and the key takes no
-/// time: then nothing has to be waited for.
+/// Gives a cached node its result, if that is at hand and the key takes no time: then nothing has to
+/// be waited for.
 pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
     let header = &node.header;
     let engine = &header.flow.engine;
+    let recorder = header.flow.recorder();
     let can_be = is_cached(header.definition)
-        && header.flow.recorder().is_none()
         && !B::HAS_ROLLBACK
-        && !engine.is_refreshed(header);
+        && !engine.faults.concern_body::<B>()
+        && !engine.is_refreshed(header)
+        && recorder.is_none_or(|recorder| recorder.records_at_once(header));
     if !can_be {
         return false;
     }
     let Some(args) = node.take_inputs() else {
         return false;
     };
-    let hit = key_of::<B>(node, &args, Files::AtOnce)
+    let found = key_of::<B>(node, &args, Files::AtOnce)
         .ok()
-        .and_then(|(key, _)| engine.cache.get(&key.digest))
-        .filter(|hit| matches!(age_of(header, hit.made_at), Some(Age::Fresh)));
-    let value = hit.as_ref().and_then(|hit| {
-        let value = hit.value.clone()?;
-        value.downcast::<B::Output>().ok()
-    });
-    let (Some(hit), Some(value)) = (hit, value) else {
+        .and_then(|(key, _)| Some((find_at_once(node, key.digest)?, key.digest)));
+    let Some(((value, stored, origin), key)) = found else {
         node.put_inputs_back(args);
         return false;
     };
     let identity = header.identity_mut();
-    let _ = identity.stored.set(hit.stored);
-    let _ = identity.source.set(Source::Cache(hit.origin));
+    let _ = identity.stored.set(stored);
+    let _ = identity.source.set(Source::Cache(origin));
     node.keep_shared(value);
+    if let Some(recorder) = recorder {
+        let _ = identity.inputs.set(inputs_of::<B>(&args, None));
+        let parts = Vec::new();
+        let _ = identity.key.set(KeyRow { digest: key, parts });
+        identity.set_execution(recorder.next_execution());
+        let now = Some(header.flow.now());
+        recorder.push_task_run(header, identity, State::Cached, now, None);
+        identity.set_recorded(true);
+    }
     true
+}
+
+/// Looks for a small result where nothing has to be waited for.
+fn find_at_once<B: Body>(
+    node: &Node<B>,
+    key: Digest,
+) -> Option<(Arc<B::Output>, StoredValue, ResultOrigin)> {
+    let header = &node.header;
+    let engine = &header.flow.engine;
+    let is_fresh = |made_at| matches!(age_of(header, made_at), Some(Age::Fresh));
+    if let Some(hit) = engine.cache.get(&key).filter(|hit| is_fresh(hit.made_at)) {
+        let value = in_hit::<B>(&hit)?;
+        return Some((value, hit.stored, hit.origin));
+    }
+    let store = engine.store.as_ref()?;
+    let row = store.runs.cached(key).now_or_never()?.ok()??;
+    let (Place::Inline(bytes), true) = (&row.value.place, is_fresh(row.made_at)) else {
+        return None;
+    };
+    let value = B::codec()?.decode(&row.value.stored, bytes).ok()?;
+    let hit = hit_of(&header.flow, store, row);
+    Some((Arc::new(value), hit.stored, hit.origin))
+}
+
+/// A cached result that a store has, noted as used.
+fn hit_of(flow: &Flow, store: &EngineStore, row: CacheRow) -> Hit {
+    let now = flow.timestamp();
+    // Eviction looks at the day, not at the second.
+    if now.0.saturating_sub(row.used_at.0) as u128 > USED.as_nanos() {
+        let used = Change::CacheUsed {
+            key: row.key.digest,
+            at: now,
+        };
+        push(flow, store, used, None);
+    }
+    Hit {
+        value: None,
+        stored: row.value,
+        origin: ResultOrigin::Cached {
+            run: row.made_by.0,
+            call: row.made_by.1,
+        },
+        made_at: row.made_at,
+    }
 }
 
 fn warn_no_key(task_run: &str, problem: &NoKey) {
@@ -640,25 +692,7 @@ async fn look_up<B: Body>(node: &Arc<Node<B>>, key: &KeyRow) -> Option<(Hit, Age
     }) else {
         return in_memory;
     };
-    let now = flow.timestamp();
-    // Eviction looks at the day, not at the second.
-    if now.0.saturating_sub(row.used_at.0) as u128 > USED.as_nanos() {
-        let used = Change::CacheUsed {
-            key: key.digest,
-            at: now,
-        };
-        push(flow, store, used, None);
-    }
-    let hit = Hit {
-        value: None,
-        stored: row.value,
-        origin: ResultOrigin::Cached {
-            run: row.made_by.0,
-            call: row.made_by.1,
-        },
-        made_at: row.made_at,
-    };
-    Some((hit, age))
+    Some((hit_of(flow, store, row), age))
 }
 
 /// How old a result of a task run is; `None` if it is too old.

@@ -509,6 +509,22 @@ impl Recorder {
         Ok(())
     }
 
+    /// Whether a result of a task run can be recorded without waiting, and nothing earlier of it has
+    /// to be looked at.
+    pub(crate) fn records_at_once(&self, header: &Header) -> bool {
+        let is_new = || {
+            let earlier = lock(&self.earlier);
+            header
+                .call()
+                .is_none_or(|call| !earlier.contains_key(&call))
+        };
+        self.rehearsal.is_none()
+            && !self.is_rolling_back()
+            && self.store.durability == Durability::Relaxed
+            && is_new()
+            && self.store.journal.has_room()
+    }
+
     /// Returns the flow run as it was recorded last.
     pub(crate) fn row(&self) -> FlowRunRow {
         lock(&self.row).clone()

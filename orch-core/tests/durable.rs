@@ -499,3 +499,70 @@ mod a_result_that_stays_in_memory {
         assert_eq!(executed, [2, 2]);
     }
 }
+
+mod an_inline_task_that_is_cached {
+    use super::*;
+
+    use orch_core::store::ResultOrigin;
+
+    static SQUARED: AtomicUsize = AtomicUsize::new(0);
+
+    #[task(cache, inline)]
+    fn square(x: u64) -> u64 {
+        SQUARED.fetch_add(1, Ordering::SeqCst);
+        x * x
+    }
+
+    #[task(inline)]
+    fn add(a: u64, b: u64) -> u64 {
+        a + b
+    }
+
+    #[flow]
+    async fn pythagoras(a: u64, b: u64) -> anyhow::Result<u64> {
+        let squares = (square(a).await?, square(b));
+        Ok(*add(&squares.0, &squares.1).await?)
+    }
+
+    #[tokio::test]
+    async fn is_recorded_as_cached_with_the_call_that_executed_it() {
+        let folder = Folder::new("inline");
+        let first = {
+            let engine = folder.open();
+            let run = pythagoras(3u64, 4u64).start(&engine).unwrap();
+            let id = run.id();
+            assert_eq!(run.await.unwrap(), 25);
+            id
+        };
+        let engine = folder.open();
+        let run = pythagoras(3u64, 4u64).start(&engine).unwrap();
+        let second = run.id();
+        let (result, report) = run.finish().await;
+        assert_eq!(result.unwrap(), 25);
+        assert_eq!(
+            states(&report),
+            [
+                ("square", State::Cached),
+                ("square", State::Cached),
+                ("add", State::Completed)
+            ]
+        );
+        assert_eq!(SQUARED.load(Ordering::SeqCst), 2);
+        drop(engine);
+
+        let rows = folder.rows().await;
+        let of = |id| rows.iter().find(|(run, _)| run.id == id).unwrap();
+        let ((_, executed), (_, cached)) = (of(first), of(second));
+        for (executed, cached) in executed.iter().zip(cached).take(2) {
+            let origin = ResultOrigin::Cached {
+                run: first,
+                call: executed.call,
+            };
+            assert_eq!((cached.state, cached.origin), (State::Cached, origin));
+            let key = |row: &orch_core::store::TaskRunRow| row.key.as_ref().unwrap().digest;
+            assert_eq!(key(cached), key(executed));
+            assert_eq!(cached.result, executed.result);
+        }
+        assert_eq!(rows.len(), 2);
+    }
+}

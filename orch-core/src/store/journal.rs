@@ -85,6 +85,12 @@ struct State {
     is_asleep: bool,
 }
 
+impl State {
+    fn has_room(&self) -> bool {
+        self.bytes <= MAX_QUEUED || self.degraded.is_some()
+    }
+}
+
 struct Entry {
     position: u64,
     fence: Option<Fence>,
@@ -226,11 +232,16 @@ impl Journal {
         })
     }
 
+    /// Whether there is room for more changes.
+    pub(crate) fn has_room(&self) -> bool {
+        self.shared.lock().has_room()
+    }
+
     /// Waits until there is room for more changes.
     pub(crate) async fn until_room(&self) {
         std::future::poll_fn(|cx| {
             let mut state = self.shared.lock();
-            if state.bytes <= MAX_QUEUED || state.degraded.is_some() {
+            if state.has_room() {
                 return Poll::Ready(());
             }
             state.waiting_for_room.push(cx.waker().clone());
