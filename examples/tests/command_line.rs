@@ -484,6 +484,14 @@ fn settings_come_from_variables_and_a_file_and_config_says_from_where() {
         "config",
         &["retention.max_runs   9 ", "ORCH_RETENTION_MAX_RUNS"],
     );
+    place.fails(
+        "run count-words --key k --param file=lost.txt --param to=.",
+        1,
+        &[
+            "cannot start: the file `lost.txt` of parameter `file` cannot be read: No such file",
+            "help: a flow run with a key is known by what its files hold",
+        ],
+    );
     place.writes("orch.toml", "graze = \"7s\"\n");
     place.fails(
         "run sample --param n=1 --param stamped=false",

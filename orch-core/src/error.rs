@@ -484,6 +484,15 @@ pub enum FlowErrorKind {
         /// What: `parameter`, and its name and type.
         what: String,
     },
+    /// It was given a key, and a file among its arguments cannot be read.
+    FileUnreadable {
+        /// The parameter.
+        parameter: String,
+        /// The file.
+        path: std::path::PathBuf,
+        /// Why not.
+        problem: String,
+    },
     /// It was given a key, and the engine has no store to look it up in.
     NoStore,
     /// The flow run with this key was cancelled; only resuming it by its id goes on with it.
@@ -562,6 +571,9 @@ impl FlowError {
             }
             FlowErrorKind::NoStore => "open an engine on a folder: `Engine::open(\".orch\")`",
             FlowErrorKind::WasCancelled { .. } => "resume it by its id: `engine.resume(id)`",
+            FlowErrorKind::FileUnreadable { .. } => {
+                "a flow run with a key is known by what its files hold: they have to be there"
+            }
             FlowErrorKind::NotStorable { .. } => {
                 "derive `serde::Serialize` and `serde::Deserialize` for its type"
             }
@@ -649,6 +661,15 @@ impl fmt::Display for FlowError {
             FlowErrorKind::NotStorable { what } => {
                 write!(f, " cannot start: {what} cannot be stored")
             }
+            FlowErrorKind::FileUnreadable {
+                parameter,
+                path,
+                problem,
+            } => write!(
+                f,
+                " cannot start: the file `{}` of parameter `{parameter}` cannot be read: {problem}",
+                path.display()
+            ),
             FlowErrorKind::NoStore => {
                 f.write_str(" cannot start: it has a key, and its engine has no store")
             }

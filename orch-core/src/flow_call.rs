@@ -605,7 +605,7 @@ impl Flow {
 
 impl<F: FlowFunction> TypedCall<F> {
     /// The arguments as they are stored, or what about them cannot be.
-    fn parameters(&self) -> Result<Vec<ParameterRow>, String> {
+    fn parameters(&self) -> Result<Vec<ParameterRow>, FlowErrorKind> {
         let mut parameters = Parameters::to_store();
         F::parameters(&self.args, &mut parameters);
         parameters.finish()

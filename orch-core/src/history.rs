@@ -22,6 +22,7 @@ pub use self::plan::{Fate, PlannedTaskRun, RunPlan};
 use crate::engine::Engine;
 use crate::id::FlowRunId;
 use crate::report::RunReport;
+use crate::state::State;
 use crate::store::{AttemptRow, FlowRunFilter, FlowRunRow, StoreError, TaskRunRow};
 
 /// A recorded flow run with its task runs.
@@ -94,15 +95,31 @@ impl FindRunError {
 }
 
 impl Engine {
-    /// Returns recorded flow runs, the newest first; none on an engine without a store.
+    /// Returns recorded flow runs, the newest first; none on an engine without a store. One whose
+    /// process is gone has crashed, though nobody was left to record it.
     ///
     /// # Errors
     /// [`StoreError`] if the store cannot be read.
     pub fn recorded_runs(&self, filter: FlowRunFilter) -> Result<Vec<FlowRunRow>, StoreError> {
-        match &self.0.store {
-            Some(store) => store.flow_runs(filter),
-            None => Ok(Vec::new()),
+        let Some(store) = &self.0.store else {
+            return Ok(Vec::new());
+        };
+        let (states, limit) = (filter.states.clone(), filter.limit);
+        let mut wanted = filter;
+        if states.contains(&State::Crashed) && !states.contains(&State::Running) {
+            wanted.states.push(State::Running);
         }
+        let may_change = !states.is_empty() && wanted.states.contains(&State::Running);
+        if may_change {
+            wanted.limit = 0;
+        }
+        let mut rows = store.flow_runs(wanted)?;
+        rows.iter_mut().for_each(|row| store.note_crash(row));
+        if may_change {
+            rows.retain(|row| states.contains(&row.state));
+            rows.truncate(if limit == 0 { usize::MAX } else { limit });
+        }
+        Ok(rows)
     }
 
     /// Returns a recorded flow run with its task runs, as far as it is recorded at this moment.
@@ -113,9 +130,10 @@ impl Engine {
         let Some(store) = &self.0.store else {
             return Ok(None);
         };
-        let Some(row) = store.flow_run(run)? else {
+        let Some(mut row) = store.flow_run(run)? else {
             return Ok(None);
         };
+        store.note_crash(&mut row);
         Ok(Some(RecordedRun {
             row,
             task_runs: store.task_runs(run)?,
@@ -134,8 +152,9 @@ impl Engine {
             return Err(FindRunError::Unknown { text });
         }
         if let (Ok(id), Some(store)) = (text.parse(), &self.0.store)
-            && let Some(row) = store.flow_run(id)?
+            && let Some(mut row) = store.flow_run(id)?
         {
+            store.note_crash(&mut row);
             return Ok(row);
         }
         let beginning = self.recorded_runs(FlowRunFilter {

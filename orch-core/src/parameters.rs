@@ -5,6 +5,7 @@ use std::marker::PhantomData;
 use serde::de::Error as _;
 use serde_json::{Map, Value};
 
+use crate::error::FlowErrorKind;
 use crate::input::{ByRef, ByValue, Input, Owned, Passing, Shared};
 use crate::key::{CallHasher, Keyed, KeyedArgument, KeyedInner};
 use crate::secret::{Secret, SecretError, SecretSource, SecretValue, scrub_json};
@@ -76,7 +77,7 @@ impl<T: SecretValue> ParameterProbe<Secret<T>> {
             let source = text.parse().map_err(serde_json::Error::custom)?;
             Secret::read(source).map_err(serde_json::Error::custom)
         },
-        schema: || serde_json::json!({ "type": "string", "pattern": "^(env|file):.+" }),
+        schema: || serde_json::json!({ "type": "string", "pattern": "^[^:]+:.+" }),
     });
 }
 
@@ -95,7 +96,7 @@ enum Purpose<'a> {
     /// To be stored.
     Store {
         rows: Vec<ParameterRow>,
-        problem: Option<String>,
+        problem: Option<FlowErrorKind>,
     },
     /// To name the call.
     Call(&'a mut CallHasher),
@@ -138,7 +139,8 @@ impl<'a> Parameters<'a> {
             KeyedInner::Gather(_) => None,
         };
         let (Some(value), Some(form)) = (value, form) else {
-            problem.get_or_insert_with(|| format!("parameter `{name}` of type `{ty}`"));
+            let what = || format!("parameter `{name}` of type `{ty}`");
+            problem.get_or_insert_with(|| not_storable(what()));
             return;
         };
         match form.codec.encode(value) {
@@ -151,14 +153,20 @@ impl<'a> Parameters<'a> {
                 shown: scrub_json((form.to_json)(value)),
             }),
             Err(error) => {
-                problem
-                    .get_or_insert_with(|| format!("parameter `{name}` of type `{ty}` ({error})"));
+                problem.get_or_insert_with(|| match error {
+                    EncodeError::File { path, source } => FlowErrorKind::FileUnreadable {
+                        parameter: name.to_owned(),
+                        path,
+                        problem: source.to_string(),
+                    },
+                    error => not_storable(format!("parameter `{name}` of type `{ty}` ({error})")),
+                });
             }
         }
     }
 
     /// Returns the rows, or what cannot be stored.
-    pub(crate) fn finish(self) -> Result<Vec<ParameterRow>, String> {
+    pub(crate) fn finish(self) -> Result<Vec<ParameterRow>, FlowErrorKind> {
         match self.0 {
             Purpose::Store {
                 rows,
@@ -171,6 +179,10 @@ impl<'a> Parameters<'a> {
             Purpose::Call(_) => Ok(Vec::new()),
         }
     }
+}
+
+fn not_storable(what: String) -> FlowErrorKind {
+    FlowErrorKind::NotStorable { what }
 }
 
 /// Where the arguments of a call come from that no code makes.

@@ -115,6 +115,16 @@ impl EngineStore {
             .call(move |runs| async move { runs.flow_runs(filter).await })
     }
 
+    /// Lets the row of a flow run say that it has crashed, if its owner is gone.
+    pub(crate) fn note_crash(&self, row: &mut FlowRunRow) {
+        if !row.state.is_final()
+            && let Some((owner, _)) = row.owner
+            && self.runs.is_gone(owner)
+        {
+            row.state = State::Crashed;
+        }
+    }
+
     /// Returns the recorded task runs of a flow run.
     pub(crate) fn task_runs(&self, run: FlowRunId) -> Result<Vec<TaskRunRow>, StoreError> {
         self.journal

@@ -224,6 +224,13 @@ pub trait RunStore: Send + Sync + 'static {
         is_pinned: bool,
     ) -> BoxFuture<'a, Result<bool, StoreError>>;
 
+    /// Whether an owner is gone, so that what it was at has crashed. Without an answer it counts as
+    /// there.
+    fn is_gone(&self, owner: OwnerId) -> bool {
+        let _ = owner;
+        false
+    }
+
     /// Returns what removes rows and looks through them; `None` for a store that sees to that by
     /// itself.
     fn maintenance(&self) -> Option<&dyn MaintainRuns> {

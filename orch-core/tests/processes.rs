@@ -7,7 +7,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use orch_core::prelude::*;
-use orch_core::store::OwnerId;
+use orch_core::store::{FlowRunFilter, OwnerId};
 use orch_core::{CancelReason, FlowErrorKind, FlowRunId, State};
 
 use support::{Folder, note_in, role, say};
@@ -147,7 +147,18 @@ async fn a_flow_run_of_another_process_is_refused_until_that_process_is_gone() {
     tokio::time::sleep(Duration::from_millis(300)).await;
     assert_eq!(refused(&engine, &folder), (run, owner));
 
+    let in_state = |state| {
+        let states = vec![state];
+        let filter = FlowRunFilter {
+            states,
+            ..FlowRunFilter::default()
+        };
+        engine.recorded_runs(filter).unwrap().len()
+    };
+    assert_eq!((in_state(State::Running), in_state(State::Crashed)), (1, 0));
     program.kill();
+    assert_eq!((in_state(State::Running), in_state(State::Crashed)), (0, 1));
+    assert_eq!(engine.find_run("k").unwrap().state, State::Crashed);
     let taken = count(path_of(&folder)).key("k").start(&engine).unwrap();
     assert_eq!(taken.id(), run);
     permit(&folder, "go");

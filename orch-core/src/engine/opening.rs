@@ -26,7 +26,7 @@ use super::{Deliver, EngineInner};
 pub(crate) struct Opening {
     pub(crate) key: Option<String>,
     /// The arguments, or what about them cannot be stored.
-    pub(crate) parameters: Option<Result<Vec<ParameterRow>, String>>,
+    pub(crate) parameters: Option<Result<Vec<ParameterRow>, FlowErrorKind>>,
     /// Go on with this run.
     pub(crate) resume: Option<FlowRunId>,
     /// The run that this one is made from.
@@ -69,7 +69,7 @@ impl EngineInner {
             (Ok(parameters), _) => parameters,
             // Without a key nobody asks what it was called with.
             (Err(_), None) => None,
-            (Err(what), Some(_)) => return Err(FlowErrorKind::NotStorable { what }),
+            (Err(kind), Some(_)) => return Err(kind),
         };
         let row = self.new_row(spec, &opening, parameters);
         let claim = ClaimRun {
@@ -171,7 +171,7 @@ impl EngineInner {
     pub(crate) fn open_rehearsal(
         &self,
         spec: &mut FlowSpec,
-        opening: Opening,
+        mut opening: Opening,
     ) -> Result<(), FlowErrorKind> {
         let store = self.store.as_ref().ok_or(FlowErrorKind::NoStore)?;
         let mut row = None;
@@ -181,7 +181,7 @@ impl EngineInner {
         let row = match row {
             Some(row) => row,
             None => {
-                let parameters = opening.parameters.clone().and_then(Result::ok);
+                let parameters = opening.parameters.take().and_then(Result::ok);
                 self.new_row(spec, &opening, parameters)
             }
         };

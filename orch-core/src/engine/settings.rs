@@ -390,7 +390,7 @@ fn shown_duration(duration: Duration) -> String {
     let is_whole = duration.subsec_nanos() == 0;
     let unit = UNITS
         .iter()
-        .find(|(unit, _)| seconds >= *unit && seconds % unit == 0);
+        .find(|(unit, _)| seconds >= *unit && seconds.is_multiple_of(*unit));
     match unit {
         Some((unit, name)) if is_whole => format!("{}{name}", seconds / unit),
         _ => humantime::format_duration(duration).to_string(),

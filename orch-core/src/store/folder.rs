@@ -28,8 +28,8 @@ use self::disk::Disk;
 use self::owner::Owner;
 use super::{
     AttemptRow, CacheRow, Change, ClaimRun, Durability, Epoch, Fence, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, KeyClaim, MaintainRuns, RunClaim, RunStore, StepRow, StoreError, TaskRunFilter,
-    TaskRunRow,
+    FoundTaskRun, KeyClaim, MaintainRuns, OwnerId, RunClaim, RunStore, StepRow, StoreError,
+    TaskRunFilter, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::value::Digest;
@@ -377,6 +377,10 @@ impl RunStore for FolderStore {
         let writer = self.writer();
         now(write::pin_key(&writer.connection, &key, is_pinned)
             .map_err(|error| error.of_store(&self.path, "pinning a cache entry")))
+    }
+
+    fn is_gone(&self, owner: OwnerId) -> bool {
+        !self.owner.is_alive(owner)
     }
 
     fn maintenance(&self) -> Option<&dyn MaintainRuns> {
