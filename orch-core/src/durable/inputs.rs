@@ -1,0 +1,145 @@
+//! What a task run starts with: its cache key, and what its inputs are.
+
+use std::sync::Arc;
+
+use crate::body::Body;
+use crate::compute;
+use crate::context;
+use crate::definition::{CacheOption, Kind};
+use crate::error::{Failure, TaskErrorKind};
+use crate::identity::Identity;
+use crate::input::Arguments as _;
+use crate::key::{CacheKeyOf, KeyBuilder, KeyHead, NoKey};
+use crate::node::Node;
+use crate::store::KeyRow;
+use crate::value::{Digest, Files, SeenFile};
+
+use super::is_cached;
+
+/// What a look at the inputs found.
+pub(super) struct LookedAt {
+    /// The cache key, if the task is cached and the key is complete.
+    pub(super) key: Option<KeyRow>,
+    /// What the inputs are, for handing results back.
+    pub(super) inputs: [u8; 16],
+    /// The files among the plain arguments, as they were hashed.
+    pub(super) files: Vec<SeenFile>,
+}
+
+/// Hashes what the task run starts with.
+pub(super) async fn look_at_inputs<B: Body>(
+    node: &Arc<Node<B>>,
+    args: B::Args,
+    is_stubbed: bool,
+) -> Result<(B::Args, LookedAt), Failure> {
+    let header = &node.header;
+    let has_files = header.identity().is_some_and(|identity| identity.has_files);
+    let wants_key = is_cached(header.definition) && !is_stubbed;
+    if !wants_key && !has_files {
+        let inputs = inputs_of::<B>(&args, None);
+        let looked_at = LookedAt {
+            key: None,
+            inputs,
+            files: Vec::new(),
+        };
+        return Ok((args, looked_at));
+    }
+    if wants_key && !has_files && header.flow.recorder().is_some() {
+        // Nothing here takes long: large results have a digest already.
+        let looked_at = look::<B>(node, &args, wants_key);
+        return Ok((args, looked_at));
+    }
+    // Files, and large values that nobody has hashed before, are read on a thread that may block.
+    let flow = &header.flow;
+    let theirs = Arc::clone(node);
+    let job = move || {
+        let looked_at = look::<B>(&theirs, &args, wants_key);
+        (args, looked_at)
+    };
+    if header.definition.kind == Kind::Inline && !has_files {
+        return Ok(job());
+    }
+    compute::call(&flow.engine, flow.runtime(), job)
+        .await
+        .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))
+}
+
+pub(super) fn look<B: Body>(node: &Node<B>, args: &B::Args, wants_key: bool) -> LookedAt {
+    let header = &node.header;
+    match key_of::<B>(node, args, Files::ByContent) {
+        Ok((key, files)) => LookedAt {
+            inputs: inputs_of::<B>(args, (!files.is_empty()).then_some(key.digest)),
+            key: wants_key.then(|| key.to_row()),
+            files,
+        },
+        Err(problem) => {
+            if wants_key {
+                warn_no_key(header.name(), &problem);
+            }
+            LookedAt {
+                key: None,
+                // No record has it: the task run is not handed back.
+                inputs: [0; 16],
+                files: Vec::new(),
+            }
+        }
+    }
+}
+
+/// Puts the key of a call together.
+pub(super) fn key_of<B: Body>(
+    node: &Node<B>,
+    args: &B::Args,
+    effort: Files,
+) -> Result<(CacheKeyOf, Vec<SeenFile>), NoKey> {
+    let header = &node.header;
+    let head = KeyHead::of::<B>(header.definition);
+    let is_shown = effort == Files::ByContent && header.flow.recorder().is_some();
+    let mut builder = KeyBuilder::new(&head, effort, is_shown);
+    B::keys(args, &mut builder.keys());
+    if header.definition.cache == CacheOption::Run {
+        builder.text("scope", &header.flow.id.to_string());
+    }
+    if let Some(build) = &header.flow.engine.build {
+        builder.build(build);
+    }
+    if header.definition.is_seeded {
+        builder.text("seed", &context::seed_of(header).to_string());
+    }
+    builder.finish()
+}
+
+pub(super) fn warn_no_key(task_run: &str, problem: &NoKey) {
+    tracing::warn!(target: "orch", task_run, "the task run is not cached: {problem}");
+}
+
+/// A hash of what the inputs are: each upstream result by its digest, or by its execution where it
+/// has none.
+pub(super) fn inputs_of<B: Body>(args: &B::Args, files: Option<Digest>) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key("orch inputs of a task run, version 1");
+    args.visit(&mut |upstream| {
+        let identity = upstream.header.identity();
+        match identity.and_then(Identity::digest) {
+            Some(digest) => {
+                hasher.update(&[1]);
+                hasher.update(digest.as_bytes());
+            }
+            None => {
+                hasher.update(&[if upstream.header.state().is_success() {
+                    2
+                } else {
+                    3
+                }]);
+                let execution = identity.map_or(0, Identity::execution);
+                hasher.update(&execution.to_le_bytes());
+            }
+        }
+    });
+    if let Some(files) = files {
+        hasher.update(&[4]);
+        hasher.update(files.as_bytes());
+    }
+    let mut inputs = [0; 16];
+    inputs.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
+    inputs
+}

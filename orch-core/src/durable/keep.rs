@@ -1,0 +1,164 @@
+//! Keeping what a body returned: in the store, in the cache, in the record.
+
+use std::any::Any;
+use std::sync::Arc;
+
+use crate::body::Body;
+use crate::cache::Hit;
+use crate::compute;
+use crate::definition::{CacheOption, Kind};
+use crate::error::{Failure, TaskErrorKind};
+use crate::flow::Flow;
+use crate::node::Node;
+use crate::recorder::{self, EngineStore, Kept, NotStored, Recorder};
+use crate::state::State;
+use crate::store::{CacheRow, CallId, Change, Durability, Hold, KeyRow, Place, StoredValue};
+use crate::value::Codec;
+
+/// Hands a change to the journal: as one of the flow run, where that is recorded.
+pub(super) fn push(flow: &Flow, store: &EngineStore, change: Change, hold: Option<Hold>) {
+    match flow.recorder() {
+        Some(recorder) => recorder.push_holding(change, hold),
+        None => store.journal.push(None, change, hold),
+    };
+}
+
+pub(super) enum Value<T> {
+    Own(T),
+    Shared(Arc<T>),
+}
+
+/// Puts a result into its stored form, if there is use for that.
+pub(super) async fn store_result<B: Body>(
+    node: &Arc<Node<B>>,
+    result: B::Output,
+    is_cached: bool,
+) -> Result<(Value<B::Output>, Option<Kept>), Failure> {
+    let header = &node.header;
+    let Some(codec) = B::codec() else {
+        return Ok((Value::Own(result), None));
+    };
+    let is_recorded = header.flow.recorder().is_some() && !header.definition.stays_in_memory;
+    if !is_recorded && !is_cached {
+        return Ok((Value::Own(result), None));
+    }
+    let store = header.flow.engine.store.clone();
+    let encode = move |value: &B::Output| match &store {
+        Some(store) => store.put(codec, value),
+        None => Ok(Kept {
+            value: in_memory(codec, value)?,
+            hold: None,
+        }),
+    };
+    let is_small = codec.size_hint(&result) <= recorder::INLINE_BYTES;
+    let (result, stored) = if header.definition.kind == Kind::Blocking || !is_small {
+        let flow = &header.flow;
+        let job = move || {
+            let stored = encode(&result);
+            (result, stored)
+        };
+        compute::call(&flow.engine, flow.runtime(), job)
+            .await
+            .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))?
+    } else {
+        let stored = encode(&result);
+        (result, stored)
+    };
+    let stored = match stored {
+        Ok(stored) => Some(stored),
+        Err(NotStored::Encode(error)) => {
+            tracing::warn!(
+                target: "orch",
+                task_run = header.name(),
+                "its result cannot be stored: {error}"
+            );
+            None
+        }
+        Err(NotStored::Store(error)) => {
+            if let Some(store) = &header.flow.engine.store {
+                store
+                    .journal
+                    .degrade(&error)
+                    .map_err(|message| Failure::last(TaskErrorKind::Store { message }))?;
+            }
+            None
+        }
+    };
+    let value = if is_cached {
+        Value::Shared(Arc::new(result))
+    } else {
+        Value::Own(result)
+    };
+    Ok((value, stored))
+}
+
+/// What identifies a result that stays in memory.
+pub(super) fn in_memory<T>(
+    codec: Codec<T>,
+    value: &T,
+) -> Result<StoredValue, crate::value::EncodeError> {
+    Ok(StoredValue {
+        stored: codec.identify(value)?,
+        place: Place::Blob,
+    })
+}
+
+pub(super) fn keep_cached<B: Body>(
+    node: &Node<B>,
+    value: &Value<B::Output>,
+    key: &KeyRow,
+    stored: &StoredValue,
+    hold: Option<Hold>,
+    took: u64,
+) {
+    let header = &node.header;
+    let now = header.flow.timestamp();
+    let made_by = (header.flow.id, header.call().unwrap_or(CallId::ROOT));
+    if let Value::Shared(value) = value {
+        let value = Arc::clone(value) as Arc<dyn Any + Send + Sync>;
+        let hit = Hit::of(value, stored.clone(), made_by, now);
+        header.flow.engine.cache.put(key.digest, hit);
+    }
+    if let Some(store) = &header.flow.engine.store
+        && header.definition.cache != CacheOption::Run
+    {
+        let row = Change::Cache(Box::new(CacheRow {
+            key: key.clone(),
+            task_id: B::task_id(header.definition),
+            task: header.definition.name.to_owned(),
+            value: stored.clone(),
+            made_by,
+            made_at: now,
+            took,
+            used_at: now,
+            is_pinned: false,
+        }));
+        push(&header.flow, store, row, hold);
+    }
+}
+
+/// Records that a task run has come to its result; waits for it to be on disk where that was asked
+/// for.
+pub(super) async fn record_end<B: Body>(
+    node: &Arc<Node<B>>,
+    recorder: &Recorder,
+    state: State,
+    hold: Option<Hold>,
+) -> Result<(), Failure> {
+    let header = &node.header;
+    let identity = header.identity_mut();
+    let position = recorder.push_task_run(header, identity, state, Some(header.flow.now()), hold);
+    let Some(position) = position else {
+        return Ok(());
+    };
+    identity.set_recorded(true);
+    if recorder.store.durability == Durability::Strict {
+        let committed = recorder
+            .store
+            .journal
+            .flushed(recorder.fence(), position)
+            .await;
+        committed.map_err(|error| recorder::failure(&error))?;
+    }
+    Ok(())
+}
