@@ -1,10 +1,15 @@
 //! Calls of flows, and the runs they start.
 
-use std::collections::HashMap;
+mod run;
+mod subflow;
+
+pub use self::run::FlowRun;
+pub(crate) use self::subflow::{SubflowArgs, SubflowBody};
+
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::sync::{Arc, PoisonError};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -12,29 +17,25 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 use tokio::runtime::Handle as Runtime;
 
-use crate::body::{Body, Slot, Started, ended_meanwhile, mark_started};
 use crate::call::place_of;
-use crate::completion::Ticket;
-use crate::context::{self, TaskContext};
-use crate::definition::{Definition, FlowDefinition};
+use crate::context;
+use crate::definition::FlowDefinition;
 use crate::engine::{Engine, EngineInner, Opened, Opening};
-use crate::error::{
-    BoxError, CancelReason, Failure, FlowError, FlowErrorKind, TaskError, TaskErrorKind,
-};
-use crate::event::Events;
+use crate::error::{BoxError, FlowError, FlowErrorKind, TaskError, TaskErrorKind};
 use crate::flow::{self, Flow, FlowBody, FlowSpec, NodeSpec, Rehearsed};
 use crate::id::FlowRunId;
 use crate::input::{Arguments, ByRef, ByValue, Input, Owned, Passing, Shared, TrackedInput};
-use crate::key::CallHasher;
-use crate::node::{AnyNode, CopyInputs, Header, Node, Upstream};
+use crate::node::{AnyNode, CopyInputs};
 use crate::parameters::{ArgumentError, ArgumentSource, ParameterSchema, Parameters};
 use crate::policy::failure_mode::FailureMode;
-use crate::report::{EdgeKind, NodeKind, RunReport};
-use crate::state::State;
+use crate::report::{EdgeKind, NodeKind};
 use crate::stop::Stop;
-use crate::store::{CallId, FlowRunRow, ParameterRow, RunOrigin, StepRow, TaskRunRow};
+use crate::store::{CallId, ParameterRow, RunOrigin, StepRow, TaskRunRow};
 use crate::task_run::{TaskRun, Tracked};
 use crate::value::Codec;
+
+use self::run::ResultCell;
+use self::subflow::node_definition;
 
 /// A flow, as its macro makes it.
 #[doc(hidden)]
@@ -445,164 +446,6 @@ fn flow_error(error: TaskError) -> FlowError {
     FlowError::new(error.task_run().to_owned(), kind)
 }
 
-type ResultCell<T> = Arc<Mutex<Option<Result<T, FlowError>>>>;
-
-/// A flow run that was started: a future of its result that does not have to be awaited.
-///
-/// # Cancellation
-/// Dropping it leaves the flow run going; [`cancel`](Self::cancel) stops it.
-pub struct FlowRun<T> {
-    flow: Arc<Flow>,
-    /// Whether the engine did not take it on. One that it did may have ended before `start` returns.
-    is_refused: bool,
-    result: ResultCell<T>,
-    ticket: Option<Ticket>,
-    /// Set for one that joined a run under way: how to read its result from the store.
-    attached: Option<Option<Codec<T>>>,
-}
-
-impl<T> FlowRun<T> {
-    /// Returns the id.
-    pub fn id(&self) -> FlowRunId {
-        self.flow.id
-    }
-
-    /// Returns the name.
-    pub fn name(&self) -> &str {
-        self.flow.name()
-    }
-
-    /// Returns where the flow run stands now.
-    pub fn state(&self) -> State {
-        self.flow.state()
-    }
-
-    /// Whether the flow run has ended.
-    pub fn is_finished(&self) -> bool {
-        self.state().is_final()
-    }
-
-    /// Returns why it did not complete, once it has ended.
-    pub fn error(&self) -> Option<FlowError> {
-        self.flow.error().cloned()
-    }
-
-    /// Asks the flow run and its whole tree to stop. What has not started never will; what runs
-    /// gets the grace time; then cleanups run. Does not wait for it.
-    ///
-    /// It ends as cancelled, also when a failure had stopped it before. Once its body has returned
-    /// and all its task runs have ended, what it ends as is decided.
-    pub fn cancel(&self) {
-        self.flow.cancel();
-    }
-
-    pub(crate) fn inner(&self) -> Arc<Flow> {
-        Arc::clone(&self.flow)
-    }
-
-    /// Subscribes to the events of this flow run, from now on.
-    pub fn events(&self) -> Events {
-        self.flow.engine.events.subscribe(Some(self.flow.id))
-    }
-
-    /// Puts together what is known of the flow run: final once it has ended, a snapshot before.
-    pub fn report(&self) -> RunReport {
-        self.flow.report()
-    }
-
-    /// Waits until the flow run has ended, without taking its result.
-    pub async fn wait(&self) {
-        let mut ticket = None;
-        std::future::poll_fn(|cx| poll_ended(&self.flow, &mut ticket, cx)).await;
-    }
-
-    /// Waits until the flow run has ended; returns its result and its report.
-    pub async fn finish(self) -> (Result<T, FlowError>, RunReport)
-    where
-        T: Send + 'static,
-    {
-        let flow = Arc::clone(&self.flow);
-        let result = self.await;
-        (result, flow.report())
-    }
-
-    fn refusal(&self) -> Option<FlowError> {
-        self.flow.error().filter(|_| self.is_refused).cloned()
-    }
-}
-
-impl<T> fmt::Debug for FlowRun<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("FlowRun")
-            .field("name", &self.name())
-            .field("id", &self.id())
-            .field("state", &self.state())
-            .finish()
-    }
-}
-
-fn poll_ended(flow: &Flow, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
-    let is_waiting = match *ticket {
-        Some(ticket) => flow
-            .ended
-            .update(ticket, |waker| waker.clone_from(cx.waker())),
-        None => match flow.ended.subscribe(cx.waker().clone()) {
-            Ok(taken) => {
-                *ticket = Some(taken);
-                true
-            }
-            Err(_) => false,
-        },
-    };
-    if is_waiting {
-        Poll::Pending
-    } else {
-        Poll::Ready(())
-    }
-}
-
-impl<T> Future for FlowRun<T> {
-    type Output = Result<T, FlowError>;
-
-    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let this = &mut *self;
-        std::task::ready!(poll_ended(&this.flow, &mut this.ticket, cx));
-        if let Some(codec) = this.attached {
-            return Poll::Ready(this.flow.recorded_result(codec));
-        }
-        let mut result = this.result.lock().unwrap_or_else(PoisonError::into_inner);
-        Poll::Ready(
-            result
-                .take()
-                .expect("a flow run is not awaited again after it gave its result"),
-        )
-    }
-}
-
-impl Flow {
-    /// Asks the flow run and its whole tree to stop.
-    pub(crate) fn cancel(&self) {
-        self.cancel_for(CancelReason::FlowRun);
-    }
-
-    fn cancel_for(&self, reason: CancelReason) {
-        if !self.state().is_final() {
-            self.stop(Stop::Running, reason);
-        }
-    }
-
-    /// Reads what the flow run came to for one who joined it: the first one has it already.
-    fn recorded_result<T>(&self, codec: Option<Codec<T>>) -> Result<T, FlowError> {
-        if let Some(error) = self.error() {
-            return Err(error.clone());
-        }
-        let row = self.recorder().map(|recorder| recorder.row());
-        row.ok_or(FlowErrorKind::NoStore)
-            .and_then(|row| self.engine.recorded_result(codec, &row))
-            .map_err(|kind| FlowError::new(self.name().to_owned(), kind))
-    }
-}
-
 impl<F: FlowFunction> TypedCall<F> {
     /// The arguments as they are stored, or what about them cannot be.
     fn parameters(&self) -> Result<Vec<ParameterRow>, FlowErrorKind> {
@@ -746,163 +589,6 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
             options,
         };
         TaskRun::first(flow.submit::<SubflowBody<F>>(spec, inputs, None))
-    }
-}
-
-/// Returns the definition under which a flow's subflow runs are recorded.
-fn node_definition(flow: &'static FlowDefinition) -> &'static Definition {
-    static DEFINITIONS: LazyLock<Mutex<HashMap<usize, &'static Definition>>> =
-        LazyLock::new(Mutex::default);
-    let mut definitions = DEFINITIONS.lock().unwrap_or_else(PoisonError::into_inner);
-    let key = std::ptr::from_ref(flow) as usize;
-    // One small allocation per flow of the program, for good.
-    definitions.entry(key).or_insert_with(|| {
-        Box::leak(Box::new(Definition {
-            fingerprint: flow.fingerprint,
-            tags: flow.tags,
-            doc: flow.doc,
-            ..Definition::new(flow.name, flow.module, flow.file, flow.line, flow.package)
-        }))
-    })
-}
-
-/// The inputs of a subflow's node.
-pub(crate) struct SubflowArgs<F: FlowFunction> {
-    call: TypedCall<F>,
-    options: FlowOptions,
-}
-
-impl<F: FlowFunction> Arguments for SubflowArgs<F> {
-    fn visit(&self, visit: &mut dyn FnMut(Upstream<'_>)) {
-        self.call.args.visit(visit);
-    }
-}
-
-/// The body of a subflow's node: a flow run on the same engine.
-pub(crate) struct SubflowBody<F>(std::marker::PhantomData<fn() -> F>);
-
-impl<F: FlowFunction> Body for SubflowBody<F> {
-    type Args = SubflowArgs<F>;
-    type Output = F::Output;
-
-    fn task() -> Option<std::any::TypeId> {
-        None
-    }
-
-    fn call(args: &Self::Args, call: &mut CallHasher) {
-        F::parameters(&args.call.args, &mut Parameters::of_call(call));
-    }
-
-    fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
-        let Some(args) = node.take_inputs() else {
-            return Started::Done(Err(ended_meanwhile()));
-        };
-        if let Err(failure) = mark_started(&node, now) {
-            return Started::Done(Err(failure));
-        }
-        slot.set(async move {
-            let result = Self::attempt(&node, args).await;
-            result.map(|result| node.keep(result))
-        });
-        Started::InSlot
-    }
-
-    async fn attempt(node: &Arc<Node<Self>>, args: Self::Args) -> Result<F::Output, Failure> {
-        let header = &node.header;
-        let SubflowArgs { call, mut options } = args;
-        let engine = options
-            .engine
-            .take()
-            .map_or_else(|| Arc::clone(&header.flow.engine), |engine| engine.0);
-        if options.seed.is_none() {
-            options.seed = Some(context::seed_of(header));
-        }
-        options.called_by = header.call().map(|call| (header.flow.id, call));
-        let recorder = header.flow.recorder();
-        let is_rolling_back = recorder.is_some_and(|recorder| recorder.is_rolling_back());
-        if options.key.is_none() && Arc::ptr_eq(&engine, &header.flow.engine) {
-            let earlier = earlier_run(header);
-            if let Some(row) = &earlier
-                && row.state == State::Completed
-                && let Ok(result) = engine.recorded_result(F::codec(), row)
-            {
-                return Ok(result);
-            }
-            // One that has ended, has undone what it did.
-            options.resume = earlier
-                .filter(|row| row.state != State::Completed)
-                .filter(|row| !(is_rolling_back && row.state.is_final()))
-                .map(|row| row.id);
-        }
-        if is_rolling_back && !header.is_cleanup() {
-            if options.resume.is_none() {
-                let reason = CancelReason::Failure;
-                return Err(Failure::last(TaskErrorKind::Cancelled { reason }));
-            }
-            options.roll_back = true;
-        }
-        if let Some(rehearsal) = header.flow.rehearsal() {
-            return rehearsal.stop_at(header).await;
-        }
-        let token = TaskContext::current().cancel_token();
-        let caller = Some((header.flow.id, header.index));
-        let run = tokio::select! {
-            biased;
-            run = start_in_turn(Box::new(call), &engine, options, caller) => run,
-            () = token.cancelled() => {
-                let reason = header.flow.stop_reason().unwrap_or(CancelReason::Parent);
-                return Err(Failure::last(TaskErrorKind::Cancelled { reason }));
-            }
-        };
-        let mut run = CancelOnDrop {
-            run,
-            caller: &header.flow,
-        };
-        let result = tokio::select! {
-            biased;
-            result = &mut run.run => result,
-            () = token.cancelled() => {
-                run.cancel();
-                (&mut run.run).await
-            }
-        };
-        result.map_err(|error| {
-            Failure::last(match error.kind() {
-                FlowErrorKind::Cancelled { reason } => TaskErrorKind::Cancelled { reason: *reason },
-                _ => TaskErrorKind::Failed(Box::new(error)),
-            })
-        })
-    }
-}
-
-/// Returns the run of a subflow that an earlier execution of the same call with the same arguments
-/// left. One that completed counts only if the flow's code is what it was.
-fn earlier_run(header: &Header) -> Option<FlowRunRow> {
-    let identity = header.identity()?;
-    let is_same_code = *identity.is_same_code.get()?;
-    let row = header.flow.recorder()?.subflow(identity.call?)?;
-    (is_same_code || row.state != State::Completed).then_some(row)
-}
-
-/// A subflow whose caller is dropped is cancelled.
-struct CancelOnDrop<'a, T> {
-    run: FlowRun<T>,
-    caller: &'a Flow,
-}
-
-impl<T> CancelOnDrop<'_, T> {
-    /// Stops the subflow; one that goes down with its engine is told so.
-    fn cancel(&self) {
-        match self.caller.stop_reason() {
-            Some(reason @ CancelReason::Shutdown) => self.run.flow.cancel_for(reason),
-            _ => self.run.cancel(),
-        }
-    }
-}
-
-impl<T> Drop for CancelOnDrop<'_, T> {
-    fn drop(&mut self) {
-        self.cancel();
     }
 }
 

@@ -1,0 +1,294 @@
+//! The store of an engine: values written and read, rows asked for through the journal.
+
+use std::any::TypeId;
+use std::collections::HashMap;
+use std::sync::{Arc, Mutex};
+
+use crate::body::Body;
+use crate::definition::Definition;
+use crate::engine::Upkeep;
+use crate::id::FlowRunId;
+use crate::state::State;
+use crate::store::{
+    AttemptRow, BlobStore, CacheRow, ClaimRun, Durability, FlowRunFilter, FlowRunRow, FoundTaskRun,
+    Hold, Journal, OnStoreFailure, Place, RunClaim, RunOrigin, RunStore, StepRow, StoreError,
+    StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
+};
+use crate::value::{Codec, EncodeError, Stored};
+
+use super::{Past, lock};
+
+/// Results up to this size are part of their row; larger ones are blobs.
+pub(crate) const INLINE_BYTES: usize = 16 * 1024;
+
+/// The store of an engine.
+pub(crate) struct EngineStore {
+    pub(crate) runs: Arc<dyn RunStore>,
+    pub(crate) blobs: Arc<dyn BlobStore>,
+    pub(crate) journal: Journal,
+    pub(crate) durability: Durability,
+    pub(crate) upkeep: Upkeep,
+    tasks: Mutex<HashMap<TaskKey, Arc<TaskRow>>>,
+}
+
+/// Finds a task: by its type, or what is not a user's task by its definition.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) enum TaskKey {
+    Task(TypeId),
+    Own(usize),
+}
+
+/// A value that was just stored.
+pub(crate) struct Kept {
+    pub(crate) value: StoredValue,
+    /// To be dropped once a row that points to the value is committed.
+    pub(crate) hold: Option<Hold>,
+}
+
+/// Keeps blobs from being collected.
+pub(super) struct BlobHold(Arc<dyn BlobStore>);
+
+impl Drop for BlobHold {
+    fn drop(&mut self) {
+        self.0.release();
+    }
+}
+
+/// Why a result was not stored.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum NotStored {
+    #[error(transparent)]
+    Encode(#[from] EncodeError),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}
+
+impl EngineStore {
+    pub(crate) fn new(
+        runs: Arc<dyn RunStore>,
+        blobs: Arc<dyn BlobStore>,
+        durability: Durability,
+        then: OnStoreFailure,
+    ) -> Self {
+        let journal = Journal::new(Arc::clone(&runs), durability, then);
+        Self {
+            runs,
+            blobs,
+            journal,
+            durability,
+            upkeep: Upkeep::default(),
+            tasks: Mutex::default(),
+        }
+    }
+
+    /// Says what is kept.
+    pub(crate) fn keeping(mut self, upkeep: Upkeep) -> Self {
+        self.upkeep = upkeep;
+        self
+    }
+
+    /// Begins a flow run, or finds the one there is. Waits for what was handed to the journal
+    /// before.
+    pub(crate) fn claim_run(&self, claim: ClaimRun) -> Result<RunClaim, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.claim_run(claim).await })
+    }
+
+    /// Returns a recorded flow run.
+    pub(crate) fn flow_run(&self, run: FlowRunId) -> Result<Option<FlowRunRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.flow_run(run).await })
+    }
+
+    /// Returns recorded flow runs.
+    pub(crate) fn flow_runs(&self, filter: FlowRunFilter) -> Result<Vec<FlowRunRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.flow_runs(filter).await })
+    }
+
+    /// Lets the row of a flow run say that it has crashed, if its owner is gone.
+    pub(crate) fn note_crash(&self, row: &mut FlowRunRow) {
+        if !row.state.is_final()
+            && let Some((owner, _)) = row.owner
+            && self.runs.is_gone(owner)
+        {
+            row.state = State::Crashed;
+        }
+    }
+
+    /// Returns the recorded task runs of a flow run.
+    pub(crate) fn task_runs(&self, run: FlowRunId) -> Result<Vec<TaskRunRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.task_runs(run).await })
+    }
+
+    /// Looks for task runs in all flow runs.
+    pub(crate) fn find_task_runs(
+        &self,
+        filter: TaskRunFilter,
+    ) -> Result<Vec<FoundTaskRun>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.find_task_runs(filter).await })
+    }
+
+    /// Returns what steps and choices of a flow run came to, with their values.
+    pub(crate) fn steps(&self, run: FlowRunId) -> Result<Vec<StepRow>, StoreError> {
+        let steps = self
+            .journal
+            .call(move |runs| async move { runs.steps(run).await })?;
+        let mut whole = Vec::with_capacity(steps.len());
+        for mut step in steps.into_iter().filter(|step| !step.is_checkpoint()) {
+            if step.value.place == Place::Blob {
+                // One that is lost is made anew.
+                let Some(bytes) = self.blobs.read(&step.value.stored.digest)? else {
+                    continue;
+                };
+                step.value.place = Place::Inline(bytes.into());
+            }
+            whole.push(step);
+        }
+        Ok(whole)
+    }
+
+    /// Returns all that is recorded of a flow run that is gone on with.
+    pub(crate) fn past(&self, row: &FlowRunRow) -> Result<Past, StoreError> {
+        let run = row.id;
+        let called_by = FlowRunFilter {
+            caller: Some(run),
+            ..FlowRunFilter::default()
+        };
+        let origin = row.origin.as_ref().map(|origin| match origin {
+            RunOrigin::Rerun { of, .. } | RunOrigin::Fork { of } => *of,
+        });
+        self.journal.call(move |runs| async move {
+            Ok(Past {
+                task_runs: runs.task_runs(run).await?,
+                steps: runs.steps(run).await?,
+                subflows: runs.flow_runs(called_by).await?,
+                of_origin: match origin {
+                    Some(origin) => runs.task_runs(origin).await?,
+                    None => Vec::new(),
+                },
+            })
+        })
+    }
+
+    /// Returns the attempts of a flow run's task runs that failed.
+    pub(crate) fn attempts(&self, run: FlowRunId) -> Result<Vec<AttemptRow>, StoreError> {
+        self.journal
+            .call(move |runs| async move { runs.attempts(run).await })
+    }
+
+    /// Returns the latest cache entries of a task.
+    pub(crate) fn cached_by_task(
+        &self,
+        task_id: &str,
+        limit: usize,
+    ) -> Result<Vec<CacheRow>, StoreError> {
+        let task_id = task_id.to_owned();
+        self.journal
+            .call(move |runs| async move { runs.cached_by_task(&task_id, limit).await })
+    }
+
+    /// Returns what is recorded of a task.
+    pub(crate) fn task_row<B: Body>(&self, definition: &'static Definition) -> Arc<TaskRow> {
+        let key = match B::task() {
+            Some(task) => TaskKey::Task(task),
+            None => TaskKey::Own(std::ptr::from_ref(definition) as usize),
+        };
+        let mut tasks = lock(&self.tasks);
+        let row = tasks.entry(key).or_insert_with(|| {
+            Arc::new(TaskRow {
+                id: B::task_id(definition),
+                name: definition.name.to_owned(),
+                fingerprint: B::code(definition),
+                version: definition.version.map(str::to_owned),
+                source: format!("{}:{}", definition.file, definition.line),
+            })
+        });
+        Arc::clone(row)
+    }
+
+    /// Writes a value, large ones to the blobs.
+    pub(crate) fn put<T>(&self, codec: Codec<T>, value: &T) -> Result<Kept, NotStored> {
+        if codec.size_hint(value) > INLINE_BYTES {
+            return self.put_blob(|writer| codec.encode_into(value, writer));
+        }
+        let encoded = codec.encode(value)?;
+        if encoded.bytes.len() > INLINE_BYTES {
+            return self.put_blob(|writer| {
+                std::io::Write::write_all(writer, &encoded.bytes)?;
+                Ok(encoded.stored)
+            });
+        }
+        Ok(Kept {
+            value: StoredValue {
+                stored: encoded.stored,
+                place: Place::Inline(encoded.bytes.into()),
+            },
+            hold: None,
+        })
+    }
+
+    /// Keeps blobs from being collected until a row that points to one is committed. `None`, with a
+    /// warning, if that cannot be had.
+    pub(super) fn hold_blobs(&self) -> Option<Hold> {
+        match self.blobs.hold() {
+            Ok(()) => Some(Box::new(BlobHold(Arc::clone(&self.blobs)))),
+            Err(error) => {
+                tracing::warn!(target: "orch", "{error}; a stored result may be collected");
+                None
+            }
+        }
+    }
+
+    fn put_blob(
+        &self,
+        write: impl FnOnce(&mut dyn std::io::Write) -> Result<Stored, EncodeError>,
+    ) -> Result<Kept, NotStored> {
+        // From before the file is there until a row that points to it is committed.
+        self.blobs.hold()?;
+        let hold = BlobHold(Arc::clone(&self.blobs));
+        let mut writer = self.blobs.writer()?;
+        let stored = write(&mut writer)?;
+        writer.finish(stored.digest, self.durability)?;
+        Ok(Kept {
+            value: StoredValue {
+                stored,
+                place: Place::Blob,
+            },
+            hold: Some(Box::new(hold)),
+        })
+    }
+
+    /// Reads a value; `None` if it is not there or not what it was.
+    pub(crate) fn get<T>(&self, codec: Codec<T>, value: &StoredValue) -> Option<T> {
+        get(&*self.blobs, codec, value)
+    }
+}
+
+/// Reads a value; `None`, with a warning, if it is not there or not what it was.
+pub(crate) fn get<T>(blobs: &dyn BlobStore, codec: Codec<T>, value: &StoredValue) -> Option<T> {
+    let digest = value.stored.digest;
+    let decoded = match &value.place {
+        Place::Inline(bytes) => codec.decode(&value.stored, bytes),
+        Place::Blob => match blobs.open(&digest) {
+            Ok(Some(mut bytes)) => codec.decode_from(&value.stored, &mut bytes),
+            Ok(None) => {
+                tracing::warn!(target: "orch", %digest, "a stored result is gone; it counts as a miss");
+                return None;
+            }
+            Err(error) => {
+                tracing::warn!(target: "orch", %digest, "{error}; the result counts as a miss");
+                return None;
+            }
+        },
+    };
+    match decoded {
+        Ok(value) => Some(value),
+        Err(error) => {
+            tracing::warn!(target: "orch", %digest, "{error}; the stored result counts as a miss");
+            None
+        }
+    }
+}
