@@ -1,0 +1,230 @@
+//! The fields of a definition, one for each option.
+
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{quote, quote_spanned};
+use syn::LitStr;
+use syn::spanned::Spanned as _;
+
+use crate::attr::{Cache, Keep, Keyed, OnTimeout};
+use crate::duration::{Backoff, Delays};
+use crate::template::Template;
+use crate::validate::Task;
+
+use super::parts::{Parts, located};
+
+pub(super) fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
+    let private = &parts.private;
+    let args = &task.args;
+    let mut fields = Vec::new();
+    fields.extend(version(args.version.as_ref()));
+    if let Some(id) = &args.id {
+        fields.push(quote!(id: ::core::option::Option::Some(#id)));
+    }
+    fields.extend(tags(&args.tags));
+    fields.extend(retries(args.retries.as_ref()));
+    if let Some(backoff) = &args.backoff {
+        let backoff = backoff_tokens(backoff, private);
+        fields.push(quote!(backoff: #backoff));
+    }
+    for (name, clock) in [
+        ("timeout", &args.timeout),
+        ("queue_timeout", &args.queue_timeout),
+        ("deadline", &args.deadline),
+        ("heartbeat", &args.heartbeat),
+    ] {
+        fields.extend(duration_field(
+            name,
+            clock.as_ref().map(|clock| clock.value),
+        ));
+    }
+    if args
+        .on_timeout
+        .as_ref()
+        .is_some_and(|on| on.value == OnTimeout::Abandon)
+    {
+        fields.push(quote!(on_timeout: #private::OnTimeout::Abandon));
+    }
+    if !args.limits.is_empty() {
+        let limits = args.limits.iter().map(|limit| {
+            let (name, weight) = (&limit.name, Literal::u32_unsuffixed(limit.weight));
+            quote!(#private::LimitUse::new(#name, #weight))
+        });
+        fields.push(quote!(limits: &[#(#limits),*]));
+    }
+    if args.allow_failure {
+        fields.push(quote!(allow_failure: true));
+    }
+    if let Some(priority) = args.priority {
+        let priority = Literal::i32_unsuffixed(priority);
+        fields.push(quote!(priority: #priority));
+    }
+    fields.extend(parts.hooks(&args.hooks));
+    if let Some(cache) = &args.cache {
+        let cache = match cache.value {
+            Cache::Global => quote!(Global),
+            Cache::GlobalFor(age) => {
+                let age = duration_tokens(age);
+                quote!(GlobalFor(#age))
+            }
+            Cache::Run => quote!(Run),
+        };
+        fields.push(quote!(cache: #private::CacheOption::#cache));
+    }
+    fields.extend(duration_field(
+        "stale_ok",
+        args.stale_ok.as_ref().map(|stale| stale.value),
+    ));
+    if args
+        .keep
+        .as_ref()
+        .is_some_and(|keep| keep.value == Keep::Memory)
+    {
+        fields.push(quote!(stays_in_memory: true));
+    }
+    if args.effect.is_some() {
+        fields.push(quote!(effect: true));
+    }
+    if args.cache.is_some() && parts.signature.may_use_seed() {
+        fields.push(quote!(is_seeded: true));
+    }
+    if let Some((name, _)) = &task.name {
+        fields.push(quote!(name_template: ::core::option::Option::Some(#name)));
+    }
+    fields
+}
+
+pub(crate) fn version(version: Option<&LitStr>) -> Option<TokenStream> {
+    version.map(|version| quote!(version: ::core::option::Option::Some(#version)))
+}
+
+pub(crate) fn tags(tags: &[LitStr]) -> Option<TokenStream> {
+    (!tags.is_empty()).then(|| quote!(tags: &[#(#tags),*]))
+}
+
+pub(crate) fn retries(retries: Option<&Keyed<u32>>) -> Option<TokenStream> {
+    let retries = retries.filter(|retries| retries.value > 0)?;
+    let retries = Literal::u32_unsuffixed(retries.value);
+    Some(quote!(retries: #retries))
+}
+
+pub(crate) fn duration_field(name: &str, nanos: Option<u64>) -> Option<TokenStream> {
+    let (name, duration) = (Ident::new(name, Span::call_site()), duration_tokens(nanos?));
+    Some(quote!(#name: ::core::option::Option::Some(#duration)))
+}
+
+pub(super) fn duration_tokens(nanos: u64) -> TokenStream {
+    let nanos = Literal::u64_unsuffixed(nanos);
+    quote!(::core::time::Duration::from_nanos(#nanos))
+}
+
+pub(super) fn backoff_tokens(backoff: &Backoff, private: &TokenStream) -> TokenStream {
+    let nanos = |nanos: &u64| Literal::u64_unsuffixed(*nanos);
+    let delays = match &backoff.delays {
+        Delays::Fixed(delay) => {
+            let delay = nanos(delay);
+            quote!(fixed(#delay))
+        }
+        Delays::List(delays) => {
+            let delays = delays.iter().map(nanos);
+            quote!(list(&[#(#delays),*]))
+        }
+        Delays::Exponential { base, cap, factor } => {
+            let (base, cap, factor) = (nanos(base), nanos(cap), Literal::f64_unsuffixed(*factor));
+            quote!(exponential(#base, #cap, #factor))
+        }
+    };
+    let jitter = backoff.jitter.map(|share| {
+        let share = Literal::f64_unsuffixed(share);
+        quote!(.jitter(#share))
+    });
+    quote!(#private::Backoff::#delays #jitter)
+}
+
+pub(super) fn label(task: &Task) -> TokenStream {
+    let Some((literal, template)) = &task.name else {
+        return TokenStream::new();
+    };
+    let (args, label) = format(literal, template);
+    quote! {
+        fn label(#args: &Self::Args) -> ::core::option::Option<::std::string::String> {
+            ::core::option::Option::Some(#label)
+        }
+    }
+}
+
+/// Adds the code that a task or a piece of code uses to its own.
+pub(crate) fn uses(paths: &[syn::Path], private: &TokenStream) -> TokenStream {
+    let each = paths.iter().map(|path| {
+        // Code without the attribute is underlined.
+        let check = quote_spanned!(path.span()=> #private::add_code::<#path>);
+        quote!(#check(parts_);)
+    });
+    quote!(#(#each)*)
+}
+
+/// The call that undoes a run: of another task, with the inputs and the output.
+pub(super) fn rollback(task: &Task, parts: &Parts<'_>) -> Option<TokenStream> {
+    let Keyed { value: undo, .. } = task.args.rollback.as_ref()?;
+    let Parts {
+        krate,
+        private,
+        inputs,
+        ..
+    } = parts;
+    // What does not fit the undoing task is underlined there.
+    let call = quote_spanned!(located(undo.span())=> #undo(#(#inputs,)* output_));
+    Some(quote! {
+        const HAS_ROLLBACK: bool = true;
+
+        fn rollback(
+            (#(#inputs,)*): Self::Args,
+            output_: #krate::TaskRun<Self::Output>,
+        ) -> ::core::option::Option<#private::Undoing> {
+            ::core::option::Option::Some(#private::Undoing::new(#call))
+        }
+    })
+}
+
+/// The limits with their parameters filled in, where there are any.
+pub(super) fn limits(task: &Task, parts: &Parts<'_>) -> TokenStream {
+    let private = &parts.private;
+    if task
+        .limit_names
+        .iter()
+        .all(|template| template.inputs.is_empty())
+    {
+        return TokenStream::new();
+    }
+    let uses = task
+        .args
+        .limits
+        .iter()
+        .zip(&task.limit_names)
+        .map(|(limit, template)| {
+            let weight = Literal::u32_unsuffixed(limit.weight);
+            let (_, name) = format(&limit.name, template);
+            quote!(#private::LimitUse::named(#name, #weight))
+        });
+    quote! {
+        fn limits(args_: &Self::Args) -> ::std::vec::Vec<#private::LimitUse> {
+            ::std::vec![#(#uses),*]
+        }
+    }
+}
+
+/// The name of the arguments, and the template filled in from them.
+pub(super) fn format(literal: &LitStr, template: &Template) -> (TokenStream, TokenStream) {
+    let span = located(literal.span());
+    let format = LitStr::new(&template.format, span);
+    if template.inputs.is_empty() {
+        return (quote!(_), quote!(::std::format!(#format)));
+    }
+    let inputs = template.inputs.iter().map(|i| {
+        let i = Literal::usize_unsuffixed(*i);
+        quote_spanned!(span=> args_.#i.peek())
+    });
+    (
+        quote!(args_),
+        quote_spanned!(span=> ::std::format!(#format, #(#inputs),*)),
+    )
+}

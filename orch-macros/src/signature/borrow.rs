@@ -1,0 +1,63 @@
+//! Whether a type borrows anything.
+
+use proc_macro2::TokenStream;
+use quote::quote;
+use syn::visit::{self, Visit};
+use syn::{GenericParam, Lifetime};
+
+/// What keeps a type from being owned.
+pub(super) enum Borrow {
+    ImplTrait(TokenStream),
+    /// The tokens, and the lifetime if it is one of the function's own.
+    From(TokenStream, Option<Lifetime>),
+}
+
+/// Finds the first borrow in a type.
+pub(super) struct BorrowFinder<'a> {
+    pub(super) known: &'a [Lifetime],
+    pub(super) bound: Vec<Lifetime>,
+    pub(super) found: Option<Borrow>,
+}
+
+impl BorrowFinder<'_> {
+    fn find(&mut self, borrow: Borrow) {
+        self.found.get_or_insert(borrow);
+    }
+}
+
+impl<'ast> Visit<'ast> for BorrowFinder<'_> {
+    fn visit_type_reference(&mut self, reference: &'ast syn::TypeReference) {
+        if reference.lifetime.is_none() {
+            self.find(Borrow::From(quote!(#reference), None));
+        }
+        visit::visit_type_reference(self, reference);
+    }
+
+    fn visit_lifetime(&mut self, lifetime: &'ast Lifetime) {
+        if lifetime.ident == "static" || self.bound.contains(lifetime) {
+            return;
+        }
+        let known = self.known.contains(lifetime).then(|| lifetime.clone());
+        self.find(Borrow::From(quote!(#lifetime), known));
+    }
+
+    fn visit_type_impl_trait(&mut self, ty: &'ast syn::TypeImplTrait) {
+        self.find(Borrow::ImplTrait(quote!(#ty)));
+    }
+
+    fn visit_bound_lifetimes(&mut self, lifetimes: &'ast syn::BoundLifetimes) {
+        for parameter in &lifetimes.lifetimes {
+            if let GenericParam::Lifetime(parameter) = parameter {
+                self.bound.push(parameter.lifetime.clone());
+            }
+        }
+    }
+
+    // Lifetimes that are left out in these are bound there.
+    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments(
+        &mut self,
+        _: &'ast syn::ParenthesizedGenericArguments,
+    ) {
+    }
+}
