@@ -91,7 +91,11 @@ impl fmt::Display for Failure {
 
 impl From<StoreError> for Failure {
     fn from(error: StoreError) -> Self {
-        Self::of(&error)
+        let failure = Self::of(&error);
+        match error.help() {
+            Some(help) => failure.with_help(help),
+            None => failure,
+        }
     }
 }
 

@@ -274,31 +274,37 @@ impl fmt::Display for RunDiff {
                 writeln!(f, "version of `{name}`: {before} -> {after}")?;
             }
         }
-        let mut same = 0;
-        for run in &self.task_runs {
-            if !run.is_different() {
-                same += 1;
-                continue;
-            }
-            let name = human::clean(&run.name);
-            match (&run.before, &run.after) {
-                (Some(before), None) => writeln!(f, "- `{name}` {}", shown(before))?,
-                (None, Some(after)) => writeln!(f, "+ `{name}` {}", shown(after))?,
+        let same = self.task_runs.iter().filter(|run| !run.is_different());
+        let same = same.count() as u64;
+        // The items of a map would bury the rest: from each name, the first ones.
+        let mut told: HashMap<(char, &str), u64> = HashMap::new();
+        for run in self.task_runs.iter().filter(|run| run.is_different()) {
+            let (mark, what) = match (&run.before, &run.after) {
+                (Some(before), None) => ('-', shown(before)),
+                (None, Some(after)) => ('+', shown(after)),
                 (Some(before), Some(after)) => {
                     let result = match run.has_same_result() {
                         Some(true) => "same result",
                         Some(false) => "another result",
                         None => "no result to compare",
                     };
-                    writeln!(
-                        f,
-                        "~ `{name}` {} -> {}, {result}",
-                        shown(before),
-                        shown(after)
-                    )?;
+                    let (before, after) = (shown(before), shown(after));
+                    ('~', format!("{before} -> {after}, {result}"))
                 }
-                (None, None) => {}
+                (None, None) => continue,
+            };
+            let times = told.entry((mark, run.name.as_str())).or_default();
+            *times += 1;
+            if *times <= SHOWN_OF_NAME {
+                writeln!(f, "{mark} `{}` {what}", human::clean(&run.name))?;
             }
+        }
+        let mut more: Vec<((char, &str), u64)> = told.into_iter().collect();
+        more.retain(|(_, times)| *times > SHOWN_OF_NAME);
+        more.sort_unstable();
+        for ((mark, name), times) in more {
+            let more = human::count(times - SHOWN_OF_NAME);
+            writeln!(f, "{mark} `{}`, {more} more", human::clean(name))?;
         }
         writeln!(
             f,
@@ -308,6 +314,9 @@ impl fmt::Display for RunDiff {
         write_values(f, "manifest", &self.manifest)
     }
 }
+
+/// How many task runs of one name are told one by one.
+const SHOWN_OF_NAME: u64 = 10;
 
 fn shown(side: &TaskRunSide) -> String {
     match side.duration {
