@@ -1,6 +1,7 @@
 //! Keeping an engine's store small and looking whether it is whole.
 
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use crate::recorder::EngineStore;
@@ -86,6 +87,8 @@ pub(crate) struct Upkeep {
     budget: CacheBudget,
     /// `None` while a collection is under way.
     due: Mutex<Option<Instant>>,
+    /// The thread that plans the one under way, or planned the last one.
+    planning: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl Default for Upkeep {
@@ -100,6 +103,7 @@ impl Upkeep {
             retention,
             budget,
             due: Mutex::new(Some(Instant::now() + FIRST)),
+            planning: Mutex::default(),
         }
     }
 
@@ -118,8 +122,24 @@ impl Upkeep {
         due.take_if(|due| *due <= now).is_some()
     }
 
+    fn note(&self, planning: JoinHandle<()>) {
+        let mut last = self.planning.lock().unwrap_or_else(PoisonError::into_inner);
+        *last = Some(planning);
+    }
+
     fn set_due(&self, at: Instant) {
         *self.due.lock().unwrap_or_else(PoisonError::into_inner) = Some(at);
+    }
+}
+
+impl Drop for Upkeep {
+    /// Whoever opens the folder next finds nobody there.
+    fn drop(&mut self) {
+        let planning = self.planning.get_mut();
+        let planning = planning.unwrap_or_else(PoisonError::into_inner).take();
+        if let Some(planning) = planning.filter(|it| it.thread().id() != thread::current().id()) {
+            drop(planning.join());
+        }
     }
 }
 
@@ -129,11 +149,44 @@ impl EngineStore {
         self.journal.call(|_| async {});
     }
 
-    /// Starts a collection on the journal's thread, if it is time for one.
+    /// Starts a collection, if it is time for one: planned beside everything else, and done on the
+    /// journal's thread.
     pub(crate) fn collect_if_due(self: &Arc<Self>) {
-        if self.upkeep.take_due(Instant::now()) {
-            self.collect_in_background(None);
+        if !self.upkeep.take_due(Instant::now()) {
+            return;
         }
+        if self.runs.is_immediate() {
+            return self.collect_in_background(None);
+        }
+        let (store, runs) = (Arc::downgrade(self), Arc::clone(&self.runs));
+        let (retention, budget) = (self.upkeep.retention.clone(), self.upkeep.budget.clone());
+        let plan = move || {
+            let plan = Plan {
+                retention: &retention,
+                budget: &budget,
+                min_age: MIN_AGE,
+                now: Timestamp::now(),
+            };
+            let collection = Collection::new(&*runs, plan);
+            // The engine may be gone, and what it had with it.
+            drop(runs);
+            let Some(store) = store.upgrade() else { return };
+            match collection {
+                Ok(collection) => store.collect_in_background(Some(collection)),
+                Err(error) => store.put_off(&error),
+            }
+        };
+        let planning = thread::Builder::new().name("orch-upkeep".to_owned());
+        match planning.spawn(plan) {
+            Ok(planning) => self.upkeep.note(planning),
+            Err(error) => self.put_off(&error),
+        }
+    }
+
+    /// Leaves a collection to the next time.
+    fn put_off(&self, error: &dyn std::fmt::Display) {
+        tracing::warn!(target: "orch", "{error}; nothing is collected for now");
+        self.upkeep.set_due(Instant::now() + BETWEEN);
     }
 
     /// Does a step of a collection once the journal has nothing more urgent to do, and so on until
@@ -170,7 +223,7 @@ fn go_on(store: &Weak<EngineStore>, runs: &dyn RunStore, collection: Option<Coll
             tracing::debug!(target: "orch", "collected: {:?}", collection.report);
         }
         Ok((_, collection)) => return store.collect_in_background(Some(collection)),
-        Err(error) => tracing::warn!(target: "orch", "{error}; nothing is collected for now"),
+        Err(error) => return store.put_off(&error),
     }
     store.upkeep.set_due(Instant::now() + BETWEEN);
 }
@@ -197,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn a_collection_is_done_bit_by_bit_on_the_journals_thread() {
+    fn a_collection_is_planned_aside_and_done_bit_by_bit_on_the_journals_thread() {
         let path = std::env::temp_dir().join(format!("orch-collecting-{}", std::process::id()));
         drop(std::fs::remove_dir_all(&path));
         let blobs = Arc::new(FolderBlobs::open(&path).unwrap());

@@ -97,13 +97,13 @@ impl EngineStore {
     /// Returns a recorded flow run.
     pub(crate) fn flow_run(&self, run: FlowRunId) -> Result<Option<FlowRunRow>, StoreError> {
         self.journal
-            .call(move |runs| async move { runs.flow_run(run).await })
+            .query(move |runs| async move { runs.flow_run(run).await })
     }
 
     /// Returns recorded flow runs.
     pub(crate) fn flow_runs(&self, filter: FlowRunFilter) -> Result<Vec<FlowRunRow>, StoreError> {
         self.journal
-            .call(move |runs| async move { runs.flow_runs(filter).await })
+            .query(move |runs| async move { runs.flow_runs(filter).await })
     }
 
     /// Lets the row of a flow run say that it has crashed, if its owner is gone.
@@ -119,7 +119,7 @@ impl EngineStore {
     /// Returns the recorded task runs of a flow run.
     pub(crate) fn task_runs(&self, run: FlowRunId) -> Result<Vec<TaskRunRow>, StoreError> {
         self.journal
-            .call(move |runs| async move { runs.task_runs(run).await })
+            .query(move |runs| async move { runs.task_runs(run).await })
     }
 
     /// Looks for task runs in all flow runs.
@@ -128,14 +128,14 @@ impl EngineStore {
         filter: TaskRunFilter,
     ) -> Result<Vec<FoundTaskRun>, StoreError> {
         self.journal
-            .call(move |runs| async move { runs.find_task_runs(filter).await })
+            .query(move |runs| async move { runs.find_task_runs(filter).await })
     }
 
     /// Returns what steps and choices of a flow run came to, with their values.
     pub(crate) fn steps(&self, run: FlowRunId) -> Result<Vec<StepRow>, StoreError> {
         let steps = self
             .journal
-            .call(move |runs| async move { runs.steps(run).await })?;
+            .query(move |runs| async move { runs.steps(run).await })?;
         let mut whole = Vec::with_capacity(steps.len());
         for mut step in steps.into_iter().filter(|step| !step.is_checkpoint()) {
             if step.value.place == Place::Blob {
@@ -160,7 +160,7 @@ impl EngineStore {
         let origin = row.origin.as_ref().map(|origin| match origin {
             RunOrigin::Rerun { of, .. } | RunOrigin::Fork { of } => *of,
         });
-        self.journal.call(move |runs| async move {
+        self.journal.query(move |runs| async move {
             Ok(Past {
                 task_runs: runs.task_runs(run).await?,
                 steps: runs.steps(run).await?,
@@ -176,7 +176,7 @@ impl EngineStore {
     /// Returns the attempts of a flow run's task runs that failed.
     pub(crate) fn attempts(&self, run: FlowRunId) -> Result<Vec<AttemptRow>, StoreError> {
         self.journal
-            .call(move |runs| async move { runs.attempts(run).await })
+            .query(move |runs| async move { runs.attempts(run).await })
     }
 
     /// Returns the latest cache entries of a task.
@@ -187,7 +187,7 @@ impl EngineStore {
     ) -> Result<Vec<CacheRow>, StoreError> {
         let task_id = task_id.to_owned();
         self.journal
-            .call(move |runs| async move { runs.cached_by_task(&task_id, limit).await })
+            .query(move |runs| async move { runs.cached_by_task(&task_id, limit).await })
     }
 
     /// Returns what is recorded of a task.

@@ -10,6 +10,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
+use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
 use super::{
@@ -302,6 +303,22 @@ impl Journal {
         receiver
             .recv()
             .expect("the writer does every job before it ends")
+    }
+
+    /// Reads what is there after all changes so far, on the own thread where the store allows that:
+    /// a long look keeps no change waiting.
+    pub(crate) fn query<R, F, Fut>(&self, look: F) -> R
+    where
+        R: Send + 'static,
+        F: FnOnce(Arc<dyn RunStore>) -> Fut + Clone + Send + 'static,
+        Fut: Future<Output = R>,
+    {
+        self.call(|_| async {});
+        let at_once = look.clone()(Arc::clone(&self.shared.store));
+        match at_once.now_or_never() {
+            Some(found) => found,
+            None => self.call(look),
+        }
     }
 
     /// Claims the right to execute for a cache key. See [`RunStore::claim_key`].
