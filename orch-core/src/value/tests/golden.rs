@@ -2,11 +2,13 @@
 
 use std::collections::{BTreeMap, HashMap};
 use std::fmt::Debug;
+use std::sync::LazyLock;
 
 use serde::{Deserialize, Serialize, Serializer};
 
 use super::{decoded, encoded, hex};
-use crate::value::{Codec, StoredForm, TupleDecoder, TupleEncoder, TupleOutput};
+use crate::DataFile;
+use crate::value::{Codec, Digest, Files, StoredForm, TupleDecoder, TupleEncoder, TupleOutput};
 use crate::value::{DecodeError, EncodeError};
 
 /// A value is written as these bytes, and they are read as the value.
@@ -40,7 +42,9 @@ fn integers_have_a_tag_and_as_many_bytes_as_they_are_wide() {
 fn floats_are_their_bits_and_all_nans_are_one() {
     check(1.5_f64, "21 000000000000f83f");
     check(-0.0_f64, "21 0000000000000080");
+    check(f64::NEG_INFINITY, "21 000000000000f0ff");
     check(1.5_f32, "20 0000c03f");
+    check(-0.0_f32, "20 00000080");
     let nan = hex("21 000000000000f87f");
     for bits in [0x7ff8_0000_0000_0000_u64, 0xfff8_0000_0000_0001, u64::MAX] {
         assert_eq!(encoded(&f64::from_bits(bits)), nan);
@@ -88,6 +92,8 @@ fn bytes_that_a_type_serializes_as_such_have_a_tag_of_their_own() {
     }
 
     assert_eq!(encoded(&Key([0xab, 0xcd])), hex("31 02 abcd"));
+    let digest = Digest::from_bytes([0xab; 32]);
+    check(digest, &format!("31 20 {}", "ab".repeat(32)));
 }
 
 #[derive(Debug, PartialEq, Serialize, Deserialize)]
@@ -234,6 +240,8 @@ fn a_sequence_that_stops_being_of_one_kind_has_a_tag_for_each_element() {
     for promised in [Some(3), None, Some(1)] {
         assert_eq!(encoded(&Mixed(numbers.clone(), promised)), bytes);
     }
+    let read: Vec<serde_json::Value> = decoded(&bytes).unwrap();
+    assert_eq!(read, numbers);
     let packed = hex("41 13 02 0100000000000000 0200000000000000");
     for promised in [Some(2), None, Some(300)] {
         assert_eq!(encoded(&Mixed(numbers[..2].to_vec(), promised)), packed);
@@ -258,6 +266,128 @@ fn the_entries_of_a_map_are_sorted_and_have_names_of_their_own() {
 }
 
 #[test]
+fn a_map_in_a_struct_leaves_the_names_of_the_struct_alone() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Table {
+        a: BTreeMap<u8, Inner>,
+        b: Inner,
+    }
+
+    let table = Table {
+        a: BTreeMap::from([(1, Inner { a: 5 })]),
+        b: Inner { a: 6 },
+    };
+    check(
+        table,
+        "70 02  00 01 61 60 01 02 1001 07 7001 000161 1005  00 01 62 70 01 01 10 06",
+    );
+}
+
+#[test]
+fn fields_and_variants_share_their_names() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    enum Choice {
+        #[serde(rename = "a")]
+        A { b: u8 },
+    }
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Choices {
+        a: Choice,
+        b: Choice,
+    }
+
+    let choices = Choices {
+        a: Choice::A { b: 1 },
+        b: Choice::A { b: 2 },
+    };
+    // The name of a variant comes before those in it: `b` is the second one to come up.
+    check(
+        choices,
+        "70 02  00 01 61 74 01 01 00 01 62 10 01  02 74 01 01 02 10 02",
+    );
+}
+
+#[test]
+fn what_is_empty_still_has_a_number() {
+    #[derive(Debug, PartialEq, Serialize, Deserialize)]
+    struct Nothing {}
+
+    check(Nothing {}, "70 00");
+    check(HashMap::<String, u8>::new(), "60 00");
+    check([0_u8; 0], "50 00");
+    check(vec![(), ()], "40 02 02 02");
+}
+
+/// A struct of so many fields that places of names and their number take two bytes.
+struct Wide(u8);
+
+/// Their names: `f0` to `f149`.
+static WIDE: LazyLock<Vec<&str>> = LazyLock::new(|| {
+    let names = (0..150).map(|place| &*format!("f{place}").leak());
+    names.collect()
+});
+
+impl Serialize for Wide {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        use serde::ser::SerializeStruct as _;
+
+        let mut fields = serializer.serialize_struct("Wide", WIDE.len())?;
+        for name in WIDE.iter() {
+            fields.serialize_field(name, &self.0)?;
+        }
+        fields.end()
+    }
+}
+
+#[test]
+fn a_struct_may_have_more_fields_than_one_byte_counts() {
+    // 150 is `9601`.
+    let mut bytes = hex("40 02 70 9601");
+    for name in WIDE.iter() {
+        bytes.extend([0, name.len() as u8]);
+        bytes.extend(name.as_bytes());
+        bytes.extend(hex("10 07"));
+    }
+    bytes.extend(hex("70 9601"));
+    for place in 1..=150_u8 {
+        match place {
+            1..128 => bytes.push(place),
+            _ => bytes.extend([place, 1]),
+        }
+        bytes.extend(hex("10 08"));
+    }
+    assert_eq!(encoded(&vec![Wide(7), Wide(8)]), bytes);
+    let read: Vec<HashMap<String, u8>> = decoded(&bytes).unwrap();
+    let all = |value: u8| HashMap::from_iter(WIDE.iter().map(|&name| (name.to_owned(), value)));
+    assert_eq!(read, [all(7), all(8)]);
+}
+
+#[test]
+fn a_file_is_its_content_its_path_or_both() {
+    let folder = std::env::temp_dir().join(format!("orch-golden-{}", std::process::id()));
+    std::fs::create_dir_all(&folder).unwrap();
+    let path = folder.join("f");
+    std::fs::write(&path, "abc").unwrap();
+    let text = path.to_str().unwrap();
+    let named = [&[text.len() as u8], text.as_bytes()].concat();
+    assert!(text.len() < 128, "the length is one byte here");
+    let content = "6437b3ac38465133ffb63b75273a8db548c558465d79db03fd359c6cd5bd9d85";
+
+    let file = DataFile::new(&path);
+    let bytes = |files| crate::value::encode::encode(&file, files).unwrap().0;
+    assert_eq!(bytes(Files::ByPath), [hex("53"), named.clone()].concat());
+    assert_eq!(bytes(Files::ByContent), hex(&format!("54 20 {content}")));
+    let whole = [hex("52"), hex(content), hex("30"), named].concat();
+    assert_eq!(bytes(Files::Whole), whole);
+    assert_eq!(decoded::<DataFile>(&whole).unwrap(), file);
+    // Only a result is read back.
+    for files in [Files::ByPath, Files::ByContent] {
+        assert!(decoded::<DataFile>(&bytes(files)).is_err());
+    }
+    std::fs::remove_dir_all(folder).unwrap();
+}
+
+#[test]
 fn values_may_be_nested_128_levels_deep() {
     fn nested(levels: usize) -> String {
         format!("{}7{}", "[".repeat(levels), "]".repeat(levels))
@@ -274,7 +404,7 @@ fn values_may_be_nested_128_levels_deep() {
     // Each link is a newtype and a `Some`; the last one is a newtype alone.
     let deepest = chain(63);
     assert_eq!(decoded::<Chain>(&encoded(&deepest)).unwrap(), deepest);
-    let too_deep = crate::value::encode::encode(&chain(64), super::Files::Whole);
+    let too_deep = crate::value::encode::encode(&chain(64), Files::Whole);
     assert!(matches!(too_deep, Err(EncodeError::TooDeep { limit: 128 })));
     let mut bytes = hex(&"5101".repeat(100));
     bytes.extend(hex("51 00"));
@@ -320,6 +450,41 @@ fn a_digest_is_the_hash_of_version_format_and_payload() {
     // 01 04 11 0100 0200
     let shorts = "49fd766acae7422613c9a169f364606dd9ca2d43b9901c2fa9b128d7f5682124";
     assert_eq!(digest(Codec::serde(), &vec![1_u16, 2]), shorts);
+}
+
+#[test]
+fn a_few_types_have_a_raw_form_and_no_others() {
+    #[track_caller]
+    fn check_raw<T>(value: T, format: u8, payload: &str)
+    where
+        T: Serialize + serde::de::DeserializeOwned + PartialEq + Debug + 'static,
+    {
+        let codec = Codec::serde();
+        let encoded = codec.encode(&value).unwrap();
+        assert_eq!(
+            (encoded.stored.format, encoded.bytes),
+            (format, hex(payload))
+        );
+    }
+
+    check_raw(vec![1_u8, 2], 2, "0102");
+    check_raw("ab".to_owned(), 3, "6162");
+    check_raw(vec![1_u16], 4, "11 0100");
+    check_raw(vec![1_u32], 4, "12 01000000");
+    check_raw(vec![1_u64], 4, "13 0100000000000000");
+    check_raw(vec![-1_i8], 4, "18 ff");
+    check_raw(vec![-2_i16], 4, "19 feff");
+    check_raw(vec![-1_i32], 4, "1a ffffffff");
+    check_raw(vec![-1_i64], 4, "1b ffffffffffffffff");
+    check_raw(vec![1.5_f32], 4, "20 0000c03f");
+    check_raw(Vec::<f64>::new(), 4, "21");
+    check_raw(vec![1_usize], 1, "41 13 01 0100000000000000");
+    check_raw(vec![1_i128], 1, "41 1c 01 01000000000000000000000000000000");
+    check_raw([1_u8, 2], 1, "50 02 1001 1002");
+    check_raw(Box::new(vec![1_u8]), 1, "41 10 01 01");
+    // Raw, a NaN is whatever it was.
+    let encoded = Codec::serde().encode(&vec![f32::from_bits(0xffc0_0001)]);
+    assert_eq!(encoded.unwrap().bytes, hex("20 0100c0ff"));
 }
 
 #[test]
