@@ -66,3 +66,29 @@ pub(crate) fn digest_of_program() -> Result<Digest, String> {
     });
     digest.clone()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn code_that_uses_other_code_is_the_hash_of_each_piece_once() {
+        let mut parts = CodeParts::default();
+        parts.add("task", &[0x0a; 32], |parts| {
+            parts.add("helper", &[0x0b; 32], |parts| {
+                parts.add("table", &[0x0c; 32], |_| {});
+                // Two pieces may use each other.
+                parts.add("task", &[0x0a; 32], |_| unreachable!("it is there already"));
+            });
+            parts.add("table", &[0x0c; 32], |_| {
+                unreachable!("it is there already")
+            });
+        });
+        // By Python's `blake3` 1.0.11 from `docs/encoding.md`.
+        let expected = "b20c4e2028980d2b0656b74fc72e500abee46efe44d5292ad92119c6a5a68a17";
+        assert_eq!(parts.fingerprint().to_string(), expected);
+        let mut alone = CodeParts::default();
+        alone.add("task", &[0x0a; 32], |_| {});
+        assert_eq!(alone.fingerprint(), Digest::from_bytes([0x0a; 32]));
+    }
+}

@@ -140,6 +140,42 @@ async fn a_store_of_format_1_reads_back() {
     assert_eq!(EXECUTED.load(Ordering::SeqCst), before, "it is on record");
 }
 
+/// Put together from `docs/encoding.md` with Python's `blake3` 1.0.11. The second task is called with
+/// the handle of the first one.
+#[tokio::test]
+async fn calls_inputs_and_results_are_identified_as_in_format_1() {
+    let (kept, made) = (
+        Folder::new("format-calls"),
+        Folder::new("format-calls-made"),
+    );
+    copy(&fixture(), &kept.0);
+    make(&made.0).await;
+    for folder in [&kept.0, &made.0] {
+        let store = FolderStore::open(folder).unwrap();
+        let runs = store.flow_runs(FlowRunFilter::default()).await.unwrap();
+        let found: Vec<String> = store
+            .task_runs(runs[0].id)
+            .await
+            .unwrap()
+            .iter()
+            .map(|run| {
+                let inputs = u128::from_be_bytes(run.inputs);
+                let result = run.result.as_ref().unwrap().stored.digest;
+                format!("{} {inputs:032x} {result}", run.call)
+            })
+            .collect();
+        assert_eq!(
+            found,
+            [
+                "35f9dbcf21d1e9f076f59131b0b0f9b6 e009ce7be3f588700c580c604013b089 \
+                 6d31cb8ba6369d412a7888caaa98b3d8fba3e70dd40461a783be063d975d16aa",
+                "91444e9ee21a0987bf5ad0a1fa1de34d 708ba946de78df089c0f2de26d0d2e49 \
+                 418fd9dcd2b7af91f8c23c2ff61cdc80ca5fc20384dd81b51ef1ad0f5a37b7cb",
+            ]
+        );
+    }
+}
+
 #[tokio::test]
 async fn the_page_on_the_store_names_every_table_and_column() {
     let page = include_str!("../docs/store.md");

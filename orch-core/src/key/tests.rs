@@ -3,11 +3,14 @@
 
 use super::*;
 
+/// What generated code makes of a number that is given plainly.
+fn plain(number: u32) -> Owned<u32> {
+    <u32 as crate::input::Input<u32, crate::input::ByValue>>::into_argument(number)
+}
+
 /// What generated code does for a task `fn task(n: u32)` that is called with 7.
 fn hand_over(keys: &mut Keys<'_>) {
-    let argument: Owned<u32> =
-        <u32 as crate::input::Input<u32, crate::input::ByValue>>::into_argument(7);
-    keys.value("n", &argument, DigestProbe::<u32>::DIGEST);
+    keys.value("n", &plain(7), DigestProbe::<u32>::DIGEST);
 }
 
 fn hexadecimal(bytes: &[u8]) -> String {
@@ -61,6 +64,62 @@ fn a_cache_key_is_the_task_and_a_digest_for_each_argument() {
             .collect();
         assert_eq!(parts, ["task", "code", "version", "n"]);
     }
+}
+
+#[test]
+fn an_argument_that_the_cache_key_skips_names_a_call_and_a_resource_does_not() {
+    let mut call = CallHasher::new(FlowRunId::NONE, CallId::ROOT, "pkg::task");
+    let argument = plain(7);
+    // `n` has no digest: the call is named without it, and knows that.
+    call.keys().value::<u32>("n", &argument, None);
+    call.keys().skip("s", &argument, DigestProbe::<u32>::DIGEST);
+    call.keys()
+        .resource("pool", || unreachable!("nobody asks what it stands for"));
+    let known = call.finish();
+    assert!(!known.is_complete);
+    assert_eq!(hexadecimal(&known.base), "fa8f7bbd5f971403382c7dc482367c48");
+}
+
+#[test]
+fn a_map_is_named_as_well_by_its_name_and_an_upstream_of_another_flow_run_by_nothing() {
+    let mut call = CallHasher::new(FlowRunId::NONE, CallId::CLEANUP, "pkg::task");
+    call.text("items");
+    let is_named = call.origin(&Origin {
+        header: None,
+        part: Part::Whole,
+        digest: None,
+    });
+    assert!(!is_named);
+    let base = call.finish().base;
+    assert_eq!(hexadecimal(&base), "ea692223463f7f6c8ce1a31b220b43de");
+}
+
+#[test]
+fn what_undoes_a_call_has_a_scope_for_each_execution() {
+    let base = 0xd410_8b89_1d3d_d53b_c502_ec2c_1e2a_4d0a_u128.to_be_bytes();
+    let undoing = numbered(base, 0).undoing(3).to_string();
+    assert_eq!(undoing, "7f3854a0460782640e7fc956097a9f3b");
+}
+
+#[test]
+fn resources_and_texts_are_parts_of_a_cache_key_and_skipped_arguments_are_not() {
+    let head = KeyHead::new(
+        "pkg::task".into(),
+        value::digest_of_text("pkg::task"),
+        Digest::from_bytes([0xc0; 32]),
+        Some(("2", value::digest_of_text("2"))),
+    );
+    let mut builder = KeyBuilder::new(&head, Files::ByContent, false);
+    let mut keys = builder.keys();
+    hand_over(&mut keys);
+    keys.skip("s", &plain(8), DigestProbe::<u32>::DIGEST);
+    keys.resource("pool", || Some("abc".to_owned()));
+    builder.text("seed", "42");
+    let (key, _) = builder.finish().unwrap();
+    assert_eq!(
+        key.digest.to_string(),
+        "1d39a0277094155a437788a2154cc7e232d2aa47416176b2f32c2820e25cacc9"
+    );
 }
 
 #[test]
