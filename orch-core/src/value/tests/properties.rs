@@ -3,7 +3,10 @@
 use std::collections::{BTreeMap, HashMap};
 
 use proptest::prelude::*;
-use serde::ser::{SerializeMap, SerializeSeq, SerializeStruct, SerializeTuple, Serializer};
+use serde::ser::{
+    SerializeMap, SerializeSeq, SerializeStruct, SerializeStructVariant, SerializeTuple,
+    SerializeTupleVariant, Serializer,
+};
 use serde::{Deserialize, Serialize};
 
 use super::{decoded, encoded};
@@ -17,10 +20,14 @@ enum Model {
     Unit,
     Bool(bool),
     U8(u8),
+    U128(u128),
+    I16(i16),
     I64(i64),
+    F32(u32),
     F64(u64),
     Char(char),
     Text(String),
+    Bytes(Vec<u8>),
     Option(Option<Box<Model>>),
     Sequence(Vec<Model>),
     Tuple(Vec<Model>),
@@ -28,6 +35,8 @@ enum Model {
     Newtype(Box<Model>),
     Struct(Vec<(usize, Model)>),
     Variant(usize, Option<Box<Model>>),
+    TupleVariant(usize, Vec<Model>),
+    StructVariant(usize, Vec<(usize, Model)>),
 }
 
 impl Serialize for Model {
@@ -36,10 +45,14 @@ impl Serialize for Model {
             Model::Unit => serializer.serialize_unit(),
             Model::Bool(value) => serializer.serialize_bool(*value),
             Model::U8(value) => serializer.serialize_u8(*value),
+            Model::U128(value) => serializer.serialize_u128(*value),
+            Model::I16(value) => serializer.serialize_i16(*value),
             Model::I64(value) => serializer.serialize_i64(*value),
+            Model::F32(bits) => serializer.serialize_f32(f32::from_bits(*bits)),
             Model::F64(bits) => serializer.serialize_f64(f64::from_bits(*bits)),
             Model::Char(value) => serializer.serialize_char(*value),
             Model::Text(value) => serializer.serialize_str(value),
+            Model::Bytes(value) => serializer.serialize_bytes(value),
             Model::Option(None) => serializer.serialize_none(),
             Model::Option(Some(inner)) => serializer.serialize_some(inner),
             Model::Sequence(elements) => {
@@ -77,6 +90,22 @@ impl Serialize for Model {
             Model::Variant(name, Some(inner)) => {
                 serializer.serialize_newtype_variant("Model", 0, NAMES[*name], inner)
             }
+            Model::TupleVariant(name, elements) => {
+                let (name, len) = (NAMES[*name], elements.len());
+                let mut variant = serializer.serialize_tuple_variant("Model", 0, name, len)?;
+                for element in elements {
+                    variant.serialize_field(element)?;
+                }
+                variant.end()
+            }
+            Model::StructVariant(name, fields) => {
+                let (name, len) = (NAMES[*name], fields.len());
+                let mut variant = serializer.serialize_struct_variant("Model", 0, name, len)?;
+                for (name, value) in fields {
+                    variant.serialize_field(NAMES[*name], value)?;
+                }
+                variant.end()
+            }
         }
     }
 }
@@ -103,6 +132,15 @@ fn name(of: usize, names: &mut Vec<usize>) -> Vec<u8> {
     [vec![0], varint(text.len()), text.to_vec()].concat()
 }
 
+fn fields(of: &[(usize, Model)], names: &mut Vec<usize>) -> Vec<u8> {
+    let mut bytes = varint(of.len());
+    for (field, value) in of {
+        bytes.extend(name(*field, names));
+        bytes.extend(item(value, names));
+    }
+    bytes
+}
+
 fn item(value: &Model, names: &mut Vec<usize>) -> Vec<u8> {
     let mut items = |elements: &[Model]| -> Vec<Vec<u8>> {
         elements
@@ -115,7 +153,16 @@ fn item(value: &Model, names: &mut Vec<usize>) -> Vec<u8> {
         Model::Bool(false) => vec![0x03],
         Model::Bool(true) => vec![0x04],
         Model::U8(value) => vec![0x10, *value],
+        Model::U128(value) => [vec![0x14], value.to_le_bytes().to_vec()].concat(),
+        Model::I16(value) => [vec![0x19], value.to_le_bytes().to_vec()].concat(),
         Model::I64(value) => [vec![0x1b], value.to_le_bytes().to_vec()].concat(),
+        Model::F32(bits) => {
+            let bits = match f32::from_bits(*bits).is_nan() {
+                true => 0x7fc0_0000,
+                false => *bits,
+            };
+            [vec![0x20], bits.to_le_bytes().to_vec()].concat()
+        }
         Model::F64(bits) => {
             let bits = match f64::from_bits(*bits).is_nan() {
                 true => 0x7ff8_0000_0000_0000,
@@ -125,12 +172,13 @@ fn item(value: &Model, names: &mut Vec<usize>) -> Vec<u8> {
         }
         Model::Char(value) => [vec![0x22], u32::from(*value).to_le_bytes().to_vec()].concat(),
         Model::Text(text) => [vec![0x30], varint(text.len()), text.as_bytes().to_vec()].concat(),
+        Model::Bytes(bytes) => [vec![0x31], varint(bytes.len()), bytes.clone()].concat(),
         Model::Option(None) => vec![0x00],
         Model::Option(Some(inner)) => [vec![0x01], item(inner, names)].concat(),
         Model::Sequence(elements) => {
             let items = items(elements);
             let tag = items.first().map(|first| first[0]);
-            let is_packed = matches!(tag, Some(0x10 | 0x1b | 0x21))
+            let is_packed = matches!(tag, Some(0x10 | 0x14 | 0x19 | 0x1b | 0x20 | 0x21))
                 && items.iter().all(|item| Some(item[0]) == tag);
             let count = varint(items.len());
             match (tag, is_packed) {
@@ -158,18 +206,22 @@ fn item(value: &Model, names: &mut Vec<usize>) -> Vec<u8> {
             }
             bytes
         }
-        Model::Struct(fields) => {
-            let mut bytes = [vec![0x70], varint(fields.len())].concat();
-            for (field, value) in fields {
-                bytes.extend(name(*field, names));
-                bytes.extend(item(value, names));
-            }
-            bytes
-        }
+        Model::Struct(all) => [vec![0x70], fields(all, names)].concat(),
         Model::Variant(variant, None) => [vec![0x71], name(*variant, names)].concat(),
         Model::Variant(variant, Some(inner)) => {
             let variant = name(*variant, names);
             [vec![0x72], variant, item(inner, names)].concat()
+        }
+        Model::TupleVariant(variant, elements) => {
+            let mut bytes = [vec![0x73], name(*variant, names), varint(elements.len())].concat();
+            for element in elements {
+                bytes.extend(item(element, names));
+            }
+            bytes
+        }
+        Model::StructVariant(variant, all) => {
+            let variant = name(*variant, names);
+            [vec![0x74], variant, fields(all, names)].concat()
         }
     }
 }
@@ -179,10 +231,16 @@ fn model() -> impl Strategy<Value = Model> {
         Just(Model::Unit),
         any::<bool>().prop_map(Model::Bool),
         any::<u8>().prop_map(Model::U8),
+        any::<u128>().prop_map(Model::U128),
+        any::<i16>().prop_map(Model::I16),
         any::<i64>().prop_map(Model::I64),
+        any::<u32>().prop_map(Model::F32),
         any::<u64>().prop_map(Model::F64),
+        Just(Model::F32(f32::NAN.to_bits() | 1)),
+        Just(Model::F64(f64::NAN.to_bits() | 1)),
         any::<char>().prop_map(Model::Char),
         ".{0,4}".prop_map(Model::Text),
+        prop::collection::vec(any::<u8>(), 0..4).prop_map(Model::Bytes),
         Just(Model::Option(None)),
         (0..NAMES.len()).prop_map(|name| Model::Variant(name, None)),
     ];
@@ -191,15 +249,21 @@ fn model() -> impl Strategy<Value = Model> {
         let several = prop::collection::vec(inner.clone(), 0..6);
         let entries = prop::collection::vec((inner.clone(), inner.clone()), 0..5);
         let numbers = prop::collection::vec(any::<u8>().prop_map(Model::U8), 0..200);
+        let wide = prop::collection::vec(any::<u128>().prop_map(Model::U128), 0..9);
+        let fields = prop::collection::vec((0..NAMES.len(), inner), 0..5);
+        let name = 0..NAMES.len();
         prop_oneof![
             boxed.clone().prop_map(|inner| Model::Option(Some(inner))),
             boxed.clone().prop_map(Model::Newtype),
             several.clone().prop_map(Model::Sequence),
             numbers.prop_map(Model::Sequence),
-            several.prop_map(Model::Tuple),
+            wide.prop_map(Model::Sequence),
+            several.clone().prop_map(Model::Tuple),
             entries.prop_map(Model::Map),
-            prop::collection::vec((0..NAMES.len(), inner), 0..5).prop_map(Model::Struct),
-            (0..NAMES.len(), boxed).prop_map(|(name, inner)| Model::Variant(name, Some(inner))),
+            fields.clone().prop_map(Model::Struct),
+            (name.clone(), boxed).prop_map(|(name, inner)| Model::Variant(name, Some(inner))),
+            (name.clone(), several).prop_map(|(name, all)| Model::TupleVariant(name, all)),
+            (name, fields).prop_map(|(name, all)| Model::StructVariant(name, all)),
         ]
     })
 }
@@ -207,20 +271,22 @@ fn model() -> impl Strategy<Value = Model> {
 /// One value for all that are to have one encoding.
 fn canonical(value: &Model) -> Model {
     let all = |values: &[Model]| values.iter().map(canonical).collect();
+    let named = |fields: &[(usize, Model)]| {
+        let fields = fields.iter();
+        fields
+            .map(|(name, value)| (*name, canonical(value)))
+            .collect()
+    };
     match value {
+        Model::F32(bits) if f32::from_bits(*bits).is_nan() => Model::F32(0x7fc0_0000),
         Model::F64(bits) if f64::from_bits(*bits).is_nan() => Model::F64(0x7ff8_0000_0000_0000),
         Model::Option(Some(inner)) => Model::Option(Some(Box::new(canonical(inner)))),
         Model::Newtype(inner) => Model::Newtype(Box::new(canonical(inner))),
         Model::Sequence(elements) => Model::Sequence(all(elements)),
         Model::Tuple(elements) => Model::Tuple(all(elements)),
-        Model::Struct(fields) => {
-            let fields = fields.iter();
-            Model::Struct(
-                fields
-                    .map(|(name, value)| (*name, canonical(value)))
-                    .collect(),
-            )
-        }
+        Model::Struct(fields) => Model::Struct(named(fields)),
+        Model::TupleVariant(name, elements) => Model::TupleVariant(*name, all(elements)),
+        Model::StructVariant(name, fields) => Model::StructVariant(*name, named(fields)),
         Model::Variant(name, Some(inner)) => {
             Model::Variant(*name, Some(Box::new(canonical(inner))))
         }
