@@ -3,6 +3,7 @@
 
 mod golden;
 mod layout;
+mod model;
 mod properties;
 
 use serde::Serialize;
