@@ -1,8 +1,8 @@
 //! What a value is to the cache and the store: its canonical encoding, its digest, its stored form.
 //!
 //! There is one encoding; the digest is taken of it, and it is what is stored. It is described byte
-//! by byte in `docs/encoding.md`. Types of a few shapes (bytes, text, lists of numbers, arrays) have
-//! raw forms of their own, at the top level, and a type can bring its own with [`StoredForm`].
+//! by byte in `docs/encoding.md`. A few types (bytes, text, lists of numbers) have raw forms, at the
+//! top level, and a type can bring a form of its own with [`StoredForm`].
 
 mod codec;
 mod decode;
