@@ -119,7 +119,7 @@ impl<T: 'static> Codec<T> {
                 if let Some(value) = raw::read(bytes) {
                     return value;
                 }
-                let (value, shape) = decode::decode(bytes)?;
+                let (value, shape) = read_back(bytes)?;
                 if shape != stored.shape {
                     return Err(DecodeError::Shape);
                 }
@@ -273,7 +273,7 @@ fn encode_canonical<T: Serialize + DeserializeOwned>(
     let (bytes, _) = encode::encode(value, Files::Whole)?;
     // Read back at once: for the shape, and so that nothing is kept that cannot be read.
     let (_, shape) =
-        decode::decode::<T>(&bytes).map_err(|source| EncodeError::NotReadable { source })?;
+        read_back::<T>(&bytes).map_err(|source| EncodeError::NotReadable { source })?;
     let stored = Stored {
         digest: digest_of(raw::CANONICAL, &bytes),
         format: raw::CANONICAL,
@@ -282,6 +282,19 @@ fn encode_canonical<T: Serialize + DeserializeOwned>(
         parts: Vec::new(),
     };
     Ok((stored, bytes))
+}
+
+/// Decodes a value and returns its shape. Where the type takes whatever comes, the shape does not say
+/// what it made of that: there the value has to be what was written, to the byte.
+fn read_back<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(T, [u8; 16]), DecodeError> {
+    let (value, asked) = decode::decode::<T>(bytes)?;
+    if asked.anything {
+        let again = encode::encode(&value, Files::Whole);
+        if again.map_or(true, |(again, _)| again != bytes) {
+            return Err(DecodeError::NotAsWritten);
+        }
+    }
+    Ok((value, asked.shape))
 }
 
 /// How much is hashed and written at a time: what was just hashed is still in the cache.

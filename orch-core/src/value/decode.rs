@@ -15,12 +15,25 @@ use super::{MAX_DEPTH, tag};
 
 type Result<T> = std::result::Result<T, DecodeError>;
 
-/// Decodes a value and returns the shape that its type asked for.
-pub(super) fn decode<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<(T, [u8; 16])> {
+/// What a type asked for while a value of it was decoded.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Asked {
+    pub(super) shape: [u8; 16],
+    /// Whether the type takes whatever comes, somewhere in it: what it wanted there, the shape does
+    /// not tell.
+    pub(super) anything: bool,
+}
+
+/// Decodes a value and returns what its type asked for.
+pub(super) fn decode<'de, T: serde::Deserialize<'de>>(bytes: &'de [u8]) -> Result<(T, Asked)> {
     let mut decoder = Decoder::new(bytes, 0, 0);
     let value = T::deserialize(&mut decoder)?;
     decoder.expect_end()?;
-    Ok((value, decoder.shape.to_bytes()))
+    let asked = Asked {
+        shape: decoder.shape.to_bytes(),
+        anything: decoder.anything,
+    };
+    Ok((value, asked))
 }
 
 /// Reads one encoding context.
@@ -33,6 +46,8 @@ struct Decoder<'de> {
     depth: u32,
     /// The shape of what was read last.
     shape: Shape,
+    /// Whether somebody took whatever came.
+    anything: bool,
 }
 
 impl<'de> Decoder<'de> {
@@ -44,6 +59,7 @@ impl<'de> Decoder<'de> {
             names: Vec::new(),
             depth,
             shape: Shape::start(),
+            anything: false,
         }
     }
 
@@ -149,7 +165,12 @@ impl<'de> Decoder<'de> {
     /// Reads one item for somebody who asked for `ask`.
     fn item<V: Visitor<'de>>(&mut self, ask: Shape, visitor: V) -> Result<V::Value> {
         self.enter()?;
+        let anything = self.anything;
         let value = self.tagged(ask, visitor);
+        if ask == Shape::start().ask(Ask::Ignored) {
+            // Whatever comes there, nobody makes anything of it.
+            self.anything = anything;
+        }
         self.depth -= 1;
         value
     }
@@ -157,6 +178,7 @@ impl<'de> Decoder<'de> {
     fn tagged<V: Visitor<'de>>(&mut self, ask: Shape, visitor: V) -> Result<V::Value> {
         let tag = self.byte()?;
         self.shape = ask;
+        self.anything |= ask == Shape::start().ask(Ask::Any);
         match tag {
             tag::NONE => visitor.visit_none(),
             tag::SOME => {
@@ -196,7 +218,8 @@ impl<'de> Decoder<'de> {
                 self.fields(ask, left, visitor)
             }
             tag::UNIT_VARIANT | tag::NEWTYPE_VARIANT | tag::TUPLE_VARIANT | tag::STRUCT_VARIANT => {
-                if ask == Shape::start().ask(Ask::Any) {
+                let for_anybody = [Ask::Any, Ask::Ignored].map(|any| Shape::start().ask(any));
+                if for_anybody.contains(&ask) {
                     self.variant_for_anybody(ask, tag, visitor)
                 } else {
                     self.variant(ask, tag, visitor)
@@ -476,6 +499,7 @@ macro_rules! packed_asks {
     ($($method:ident = $ask:ident;)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
             self.decoder.shape = Shape::start().ask(Ask::$ask);
+            self.decoder.anything |= matches!(Ask::$ask, Ask::Any);
             self.decoder.number(self.kind, visitor)
         }
     )+};
@@ -579,6 +603,7 @@ impl<'de> Entries<'_, 'de> {
         let mut part = Decoder::new(bytes, offset, self.decoder.depth);
         let value = seed.deserialize(&mut part)?;
         part.expect_end()?;
+        self.decoder.anything |= part.anything;
         Ok((value, part.shape))
     }
 }

@@ -65,6 +65,10 @@ pub enum DecodeError {
     /// The layout of the type has changed since the value was stored.
     #[error("the layout of its type has changed")]
     Shape,
+    /// What was read is not what was written: the layout of the type has changed, or the type does not
+    /// read what it writes.
+    #[error("it is not read as what was written")]
+    NotAsWritten,
     /// The bytes are no encoding of anything.
     #[error("the encoding is malformed at byte {at}")]
     Malformed {

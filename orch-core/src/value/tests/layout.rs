@@ -126,3 +126,109 @@ fn another_kind_of_container_is_a_miss() {
     check_miss::<u32, Option<u32>>(&7);
     check_miss::<Option<u32>, u32>(&Some(7));
 }
+
+macro_rules! tagged {
+    ($($name:ident { $($variant:tt)* })+) => {$(
+        #[derive(Debug, Serialize, Deserialize)]
+        #[serde(tag = "kind")]
+        enum $name { $($variant)* }
+    )+};
+}
+
+tagged! {
+    Event { Start { at: u32 }, End { at: u32 } }
+    LaterEvent { Start { at: u32, #[serde(default)] by: u32 }, End { at: u32 } }
+    ShorterEvent { Start {}, End { at: u32 } }
+    WiderEvent { Start { at: i64 }, End { at: i64 } }
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct Flat {
+    id: u8,
+    #[serde(flatten)]
+    rest: Split,
+}
+
+#[derive(Debug, Serialize, Deserialize)]
+struct FlatMore {
+    id: u8,
+    #[serde(flatten)]
+    rest: More,
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum Number {
+    Small(u8),
+    Large(u64),
+}
+
+#[derive(Debug, PartialEq, Serialize, Deserialize)]
+#[serde(untagged)]
+enum OtherNumber {
+    Large(u64),
+    Small(u8),
+}
+
+#[test]
+fn types_that_take_whatever_comes_are_compared_with_what_was_written() {
+    for event in [Event::Start { at: 1 }, Event::End { at: 2 }] {
+        check_miss::<Event, WiderEvent>(&event);
+    }
+    check_miss::<Event, LaterEvent>(&Event::Start { at: 1 });
+    check_miss::<Event, ShorterEvent>(&Event::Start { at: 1 });
+    let flat = Flat { id: 1, rest: SPLIT };
+    check_miss::<Flat, FlatMore>(&flat);
+    // Whatever was small comes back as large.
+    check_miss::<Number, OtherNumber>(&Number::Small(7));
+    check_miss::<Vec<Number>, Vec<OtherNumber>>(&vec![Number::Small(7), Number::Small(8)]);
+    let in_map = HashMap::from([("a".to_owned(), Number::Small(7))]);
+    check_miss::<HashMap<String, Number>, HashMap<String, OtherNumber>>(&in_map);
+}
+
+#[test]
+fn a_type_that_does_not_read_what_it_writes_is_not_stored() {
+    let encoded = Codec::serde().encode(&OtherNumber::Small(7));
+    let error = anyhow::Error::from(encoded.unwrap_err());
+    let text = format!("{error:#}");
+    assert!(
+        text.ends_with("it is not read as what was written"),
+        "{text}"
+    );
+}
+
+#[test]
+fn an_enum_that_is_written_and_not_read_can_be_stored() {
+    #[derive(Debug, PartialEq, Default, Serialize, Deserialize)]
+    enum Mode {
+        #[default]
+        Fast,
+        Slow {
+            by: u8,
+        },
+        Both(u8, u8),
+        One(u8),
+    }
+
+    #[derive(Debug, Serialize, Deserialize)]
+    struct Job {
+        #[serde(skip_deserializing)]
+        mode: Mode,
+        rows: u32,
+    }
+
+    let modes = [
+        Mode::Fast,
+        Mode::Slow { by: 2 },
+        Mode::Both(1, 2),
+        Mode::One(3),
+    ];
+    for mode in modes {
+        let job = Job { mode, rows: 9 };
+        let encoded = Codec::serde().encode(&job).unwrap();
+        let read: Job = Codec::serde()
+            .decode(&encoded.stored, &encoded.bytes)
+            .unwrap();
+        assert_eq!((read.mode, read.rows), (Mode::Fast, 9));
+    }
+}
