@@ -81,8 +81,12 @@ async fn make(path: &Path) {
     engine.compact_store().unwrap();
 }
 
+/// One test at a time executes.
+static ALONE: tokio::sync::Mutex<()> = tokio::sync::Mutex::const_new(());
+
 #[tokio::test]
 async fn the_store_of_a_format_is_made_by_the_release_that_brings_it_in() {
+    let _alone = ALONE.lock().await;
     let folder = Folder::new("format-made");
     make(&folder.0).await;
     for made in ["orch.db", "blobs"] {
@@ -98,6 +102,7 @@ async fn the_store_of_a_format_is_made_by_the_release_that_brings_it_in() {
 
 #[tokio::test]
 async fn a_store_of_format_1_reads_back() {
+    let _alone = ALONE.lock().await;
     let folder = Folder::new("format-1");
     copy(&fixture(), &folder.0);
     {
@@ -138,12 +143,17 @@ async fn a_store_of_format_1_reads_back() {
         SUM
     );
     assert_eq!(EXECUTED.load(Ordering::SeqCst), before, "it is on record");
+    // The cache key is what it was as well.
+    let (_, report) = total(5_000_u64).start(&engine).unwrap().finish().await;
+    let states: Vec<State> = report.task_runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [State::Cached, State::Completed]);
 }
 
 /// Put together from `docs/encoding.md` with Python's `blake3` 1.0.11. The second task is called with
 /// the handle of the first one.
 #[tokio::test]
 async fn calls_inputs_and_results_are_identified_as_in_format_1() {
+    let _alone = ALONE.lock().await;
     let (kept, made) = (
         Folder::new("format-calls"),
         Folder::new("format-calls-made"),
