@@ -28,6 +28,7 @@ pub(crate) fn of_process(engine: &EngineInner) -> Value {
 fn features() -> Vec<&'static str> {
     [
         ("cli", cfg!(feature = "cli")),
+        ("config", cfg!(feature = "config")),
         ("logs", cfg!(feature = "logs")),
         ("progress", cfg!(feature = "progress")),
         ("sqlite", cfg!(feature = "sqlite")),
