@@ -2,6 +2,7 @@
 //! limit, and counts beyond it.
 
 use std::collections::{BTreeMap, HashMap};
+use std::hash::BuildHasherDefault;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -18,7 +19,7 @@ use crate::scope::{ItemCounts, NO_NODE};
 use crate::state::State;
 use crate::store::CallId;
 
-use super::{Flow, NodeSpec};
+use super::{Flow, IndexHasher, NodeSpec};
 
 /// The submissions and the ends, apart, so that who submits and who ends do not wait for each
 /// other.
@@ -61,7 +62,8 @@ struct Ended {
     count: u32,
     rows: Chunks<EndedRow>,
     /// What only some have: names, errors, failed attempts, tags.
-    details: HashMap<u32, EndedDetail>,
+    /// Boxed, so that the table moves little when it grows.
+    details: HashMap<u32, Box<EndedDetail>, BuildHasherDefault<IndexHasher>>,
     items: HashMap<u32, Arc<ItemCounts>>,
     unrecorded: BTreeMap<&'static str, [u64; 3]>,
 }
@@ -226,7 +228,7 @@ impl Records {
                 source: identity.and_then(|identity| identity.source.get().copied()),
             };
             if !detail.is_empty() {
-                ended.details.insert(header.index, detail);
+                ended.details.insert(header.index, Box::new(detail));
             }
         }
         count
