@@ -34,9 +34,11 @@
 //!
 //! # Features
 //! - `cli`: the module `cli`, the command line of a program that has flows.
+//! - `config`: settings from environment variables and `orch.toml`: `EngineBuilder::configure`.
 //! - `logs` (default): [`LogLayer`], which attaches what any crate logs to the task run that
 //!   logged it.
 //! - `progress` (default): `Progress`, a display of what runs.
+//! - `sqlite` (default): stores in a folder, `Engine::open`.
 //! - `testing`: `TestEngine`, stubs, virtual time. For dev-dependencies.
 
 mod attempt;
