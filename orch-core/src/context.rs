@@ -559,6 +559,47 @@ impl FlowContext {
             .map_or(Duration::ZERO, |flow| Duration::from_nanos(flow.now()))
     }
 
+    /// Runs a part of the flow body whose calls are named apart from those of other parts.
+    ///
+    /// Where parts of a flow body run side by side and make equal calls, a resumed flow run tells the
+    /// calls apart by their order, which need not be the same again. In a branch, each counts for
+    /// itself: recorded results and random numbers come back to the part they were made in. Branches
+    /// of one name are told apart by the order in which they are first polled.
+    ///
+    /// ```
+    /// use orch_core::prelude::*;
+    ///
+    /// #[task]
+    /// async fn draw(ctx: &TaskContext) -> u64 {
+    ///     ctx.rng().next_u64()
+    /// }
+    ///
+    /// #[flow]
+    /// async fn both(ctx: &FlowContext) -> Result<bool, TaskError> {
+    ///     let (left, right) = tokio::try_join!(
+    ///         ctx.branch("left", async { draw().await }),
+    ///         ctx.branch("right", async { draw().await }),
+    ///     )?;
+    ///     Ok(*left == *right)
+    /// }
+    ///
+    /// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+    /// assert!(!both().await.unwrap());
+    /// # });
+    /// ```
+    pub async fn branch<F: Future>(&self, name: impl AsRef<str>, body: F) -> F::Output {
+        let mut body = std::pin::pin!(body);
+        let scope = self.flow.as_ref().map(|flow| {
+            let parent = with_current(|place| place.and_then(Place::scope));
+            flow.branch(parent.as_ref(), name.as_ref())
+        });
+        std::future::poll_fn(|cx| match &scope {
+            Some(scope) => within_scope(scope, || body.as_mut().poll(cx)),
+            None => body.as_mut().poll(cx),
+        })
+        .await
+    }
+
     /// Whether the flow run was asked to stop.
     pub fn is_cancelled(&self) -> bool {
         self.flow

@@ -328,6 +328,12 @@ impl Flow {
         Timestamp(self.started_at.0.saturating_add_unsigned(self.now()))
     }
 
+    /// Makes a branch of the flow body, or of what is current in it.
+    pub(crate) fn branch(&self, parent: Option<&Arc<Scope>>, name: &str) -> Arc<Scope> {
+        let calls = parent.map_or(&self.calls, |parent| &parent.calls);
+        Arc::new(Scope::of_branch(parent, self.seed, calls, name))
+    }
+
     /// Numbers the choices of the flow body that a resumption repeats.
     pub(crate) fn next_choice(&self) -> u64 {
         self.choices.fetch_add(1, Ordering::Relaxed)

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::durable::Leading;
-use crate::key::{CallHasher, KnownCall, numbered};
+use crate::key::{CallHasher, KnownCall, branch_base, numbered};
 use crate::node::Header;
 use crate::report::EdgeKind;
 use crate::state::StateChange;
@@ -250,7 +250,15 @@ impl Calls {
     /// Counts the call among its equals and returns what it is to the store.
     pub(crate) fn identify(&self, call: CallHasher) -> Identity {
         let known = call.finish();
-        let base = known.base;
+        Identity::of_call(self.number(known.base), known)
+    }
+
+    /// Names a branch of this place.
+    pub(crate) fn branch(&self, name: &str) -> CallId {
+        self.number(branch_base(self.scope, name))
+    }
+
+    fn number(&self, base: [u8; 16]) -> CallId {
         let ordinal = {
             let mut ordinals = self.ordinals.lock().unwrap_or_else(PoisonError::into_inner);
             let next = ordinals.entry(base).or_default();
@@ -258,6 +266,6 @@ impl Calls {
             *next += 1;
             ordinal
         };
-        Identity::of_call(numbered(base, ordinal), known)
+        numbered(base, ordinal)
     }
 }

@@ -284,6 +284,14 @@ pub(crate) struct KnownCall {
     pub(crate) has_files: bool,
 }
 
+/// What identifies a branch of a place, but for its ordinal.
+pub(crate) fn branch_base(scope: CallId, name: &str) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new_derive_key("orch branch of calls, version 1");
+    hasher.update(&scope.0);
+    hasher.update(name.as_bytes());
+    first_half(&hasher.finalize())
+}
+
 /// Tells equal calls apart.
 pub(crate) fn numbered(base: [u8; 16], ordinal: u32) -> CallId {
     let mut hasher = blake3::Hasher::new();

@@ -116,6 +116,28 @@ impl Scope {
         }
     }
 
+    /// The scope of a branch of the flow body, or of a group in it.
+    pub(crate) fn of_branch(
+        parent: Option<&Arc<Self>>,
+        seed: u64,
+        calls: &Calls,
+        name: &str,
+    ) -> Self {
+        let (index, seeds) = match parent {
+            Some(parent) => (parent.node_index, &parent.seeds),
+            None => (NO_NODE, &Seeds::new(seed)),
+        };
+        Self {
+            completed: parent.and_then(|parent| parent.completed.clone()),
+            ..Self::new(
+                parent.cloned(),
+                index,
+                Some(calls.branch(name)),
+                seeds.of_branch(name),
+            )
+        }
+    }
+
     /// The scope of a map's items.
     pub(crate) fn of_items(mut self, items: Arc<ItemCounts>) -> Self {
         self.items = Some(items);
@@ -189,6 +211,14 @@ impl Seeds {
             seed,
             ordinals: Mutex::default(),
         }
+    }
+
+    /// Returns the seed of a branch.
+    fn of_branch(&self, name: &str) -> u64 {
+        let mut hasher = blake3::Hasher::new_derive_key("orch seed of a branch, version 1");
+        hasher.update(&self.seed.to_le_bytes());
+        hasher.update(name.as_bytes());
+        first_u64(hasher.finalize())
     }
 
     /// Returns the seed for the next run of this task here.

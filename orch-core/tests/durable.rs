@@ -566,3 +566,67 @@ mod an_inline_task_that_is_cached {
         assert_eq!(rows.len(), 2);
     }
 }
+
+mod equal_calls_in_branches {
+    use super::*;
+    use std::sync::atomic::AtomicBool;
+
+    static DRAWN: AtomicUsize = AtomicUsize::new(0);
+    static TURN: AtomicUsize = AtomicUsize::new(0);
+    static ORDER: Mutex<[&str; 2]> = Mutex::new(["left", "right"]);
+    static IS_OPEN: AtomicBool = AtomicBool::new(false);
+
+    /// No two calls return the same.
+    #[task]
+    async fn draw() -> usize {
+        DRAWN.fetch_add(1, Ordering::SeqCst)
+    }
+
+    #[task]
+    async fn publish(left: usize, right: usize) -> Result<(usize, usize), String> {
+        match IS_OPEN.load(Ordering::SeqCst) {
+            true => Ok((left, right)),
+            false => Err(format!("{left} {right}")),
+        }
+    }
+
+    /// Draws when it is its turn.
+    async fn draw_in_turn(name: &str) -> Result<usize, TaskError> {
+        loop {
+            let turn = TURN.load(Ordering::SeqCst);
+            if ORDER.lock().unwrap().get(turn) == Some(&name) {
+                break;
+            }
+            tokio::task::yield_now().await;
+        }
+        let drawn = draw();
+        TURN.fetch_add(1, Ordering::SeqCst);
+        Ok(*drawn.await?)
+    }
+
+    #[flow]
+    async fn both(ctx: &FlowContext) -> anyhow::Result<(usize, usize)> {
+        let (left, right) = tokio::try_join!(
+            ctx.branch("left", draw_in_turn("left")),
+            ctx.branch("right", draw_in_turn("right")),
+        )?;
+        Ok(*publish(left, right).await?)
+    }
+
+    #[tokio::test]
+    async fn come_back_to_their_branch_in_whatever_order_they_are_made() {
+        let folder = Folder::new("branches");
+        let engine = folder.open();
+        let failed = both().key("k").on(&engine).await.unwrap_err();
+        let failed = format!("{:#}", anyhow::Error::from(failed));
+        assert!(failed.ends_with("0 1"), "{failed}");
+        drop(engine);
+
+        TURN.store(0, Ordering::SeqCst);
+        *ORDER.lock().unwrap() = ["right", "left"];
+        IS_OPEN.store(true, Ordering::SeqCst);
+        let engine = folder.open();
+        assert_eq!(both().key("k").on(&engine).await.unwrap(), (0, 1));
+        assert_eq!(DRAWN.load(Ordering::SeqCst), 2);
+    }
+}

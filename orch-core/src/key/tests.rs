@@ -102,6 +102,19 @@ fn what_undoes_a_call_has_a_scope_for_each_execution() {
 }
 
 #[test]
+fn a_branch_is_a_scope_of_its_own_and_branches_of_one_name_are_numbered() {
+    let body = crate::identity::Calls::default();
+    let branches = ["left", "left"].map(|name| body.branch(name).to_string());
+    assert_eq!(
+        branches,
+        [
+            "cf75d59d11ab442b9383df7b148bbf2e",
+            "9e28bcbc739d57b3930a85a3acb32648"
+        ]
+    );
+}
+
+#[test]
 fn resources_and_texts_are_parts_of_a_cache_key_and_skipped_arguments_are_not() {
     let head = KeyHead::new(
         "pkg::task".into(),
