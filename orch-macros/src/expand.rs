@@ -3,23 +3,30 @@
 //! Generated names end in `_`, paths are absolute, and what can be a function of `orch-core` is
 //! one, in its hidden `__private` module.
 
-mod fields;
+mod field;
+mod key;
+mod name;
 mod parts;
+mod returns;
+mod span;
 
-pub(crate) use self::fields::{duration_field, retries, tags, uses, version};
-pub(crate) use self::parts::{Parts, at, located};
+pub(crate) use self::field::{duration_field, retries, tags, version};
+pub(crate) use self::parts::Parts;
+pub(crate) use self::span::at;
 
-use proc_macro2::{Ident, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use proc_macro2::{Ident, Literal, Span, TokenStream};
+use quote::{ToTokens, quote, quote_spanned};
+use syn::Type;
 use syn::ext::IdentExt as _;
 use syn::spanned::Spanned as _;
 
+use self::field::task_fields;
+use self::key::key;
+use self::name::{label, limits};
+use self::span::located;
 use crate::attr::Keyed;
-use crate::signature::Passing;
+use crate::signature::{Passing, peeled};
 use crate::validate::{Kind, Task};
-
-use self::fields::{label, limits, rollback, task_fields};
-use self::parts::{elements, key, with_lifetime};
 
 /// The expansion of `#[task]`: the function that submits it, the user's own, and the tokens of
 /// what the runtime makes of them.
@@ -34,9 +41,6 @@ pub(crate) fn task(task: &Task) -> TokenStream {
         output,
         inputs,
         parameters,
-        ..
-    } = &parts;
-    let Parts {
         impl_generics,
         where_clause,
         ..
@@ -92,14 +96,10 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
     }
     let returns = parts.returns("settle");
     let private = &parts.private;
-    let options = match &task.args.retries {
-        // An argument that cannot be copied for each attempt is the fault of this option.
-        Some(Keyed { key, value: 1.. }) => {
-            at(key.span(), quote!(#private::CallOptions::retryable()))
-        }
-        // The same for one that is needed to undo the run.
-        _ if task.args.rollback.is_some() => {
-            let key = &task.args.rollback.as_ref().expect("just seen").key;
+    let options = match (&task.args.retries, &task.args.rollback) {
+        // An argument that cannot be copied for each attempt, or to undo the run, is the fault of
+        // this option.
+        (Some(Keyed { key, value: 1.. }), _) | (_, Some(Keyed { key, .. })) => {
             at(key.span(), quote!(#private::CallOptions::retryable()))
         }
         _ => quote!(#private::CallOptions::new()),
@@ -146,6 +146,44 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
     }
 }
 
+/// `&T` as `&'a_ T`.
+fn with_lifetime(ty: &Type) -> TokenStream {
+    match ty {
+        Type::Reference(reference) => {
+            let inner = &reference.elem;
+            quote!(&'a_ #inner)
+        }
+        Type::Group(group) => with_lifetime(&group.elem),
+        Type::Paren(paren) => with_lifetime(&paren.elem),
+        other => other.to_token_stream(),
+    }
+}
+
+/// The elements of a tuple that a task returns, which are stored one by one: place and type.
+fn elements(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
+    if parts.signature.is_generic() {
+        return Vec::new();
+    }
+    let returns = &task.common.signature.returns;
+    let value = match (&returns.parts.0, returns.is_result) {
+        (Some(value), _) => value,
+        (None, false) => &returns.ty,
+        (None, true) => return Vec::new(),
+    };
+    let Type::Tuple(tuple) = peeled(value) else {
+        return Vec::new();
+    };
+    // As many as `unzip` takes apart.
+    if !(2..=8).contains(&tuple.elems.len()) {
+        return Vec::new();
+    }
+    let element = |(i, ty)| {
+        let place = Literal::usize_unsuffixed(i);
+        quote!(#place: #ty)
+    };
+    tuple.elems.iter().enumerate().map(element).collect()
+}
+
 /// Underlines a result type that cannot be stored though the task is cached.
 fn storable_check(task: &Task, parts: &Parts<'_>) -> TokenStream {
     let Parts {
@@ -165,4 +203,37 @@ fn storable_check(task: &Task, parts: &Parts<'_>) -> TokenStream {
             <#private::OwnFormProbe<#output>>::#check
         };
     }
+}
+
+/// Adds the code that a task or a piece of code uses to its own.
+pub(crate) fn uses(paths: &[syn::Path], private: &TokenStream) -> TokenStream {
+    let each = paths.iter().map(|path| {
+        // Code without the attribute is underlined.
+        let check = quote_spanned!(path.span()=> #private::add_code::<#path>);
+        quote!(#check(parts_);)
+    });
+    quote!(#(#each)*)
+}
+
+/// The call that undoes a run: of another task, with the inputs and the output.
+fn rollback(task: &Task, parts: &Parts<'_>) -> Option<TokenStream> {
+    let Keyed { value: undo, .. } = task.args.rollback.as_ref()?;
+    let Parts {
+        krate,
+        private,
+        inputs,
+        ..
+    } = parts;
+    // What does not fit the undoing task is underlined there.
+    let call = quote_spanned!(located(undo.span())=> #undo(#(#inputs,)* output_));
+    Some(quote! {
+        const HAS_ROLLBACK: bool = true;
+
+        fn rollback(
+            (#(#inputs,)*): Self::Args,
+            output_: #krate::TaskRun<Self::Output>,
+        ) -> ::core::option::Option<#private::Undoing> {
+            ::core::option::Option::Some(#private::Undoing::new(#call))
+        }
+    })
 }

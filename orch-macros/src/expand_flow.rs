@@ -21,9 +21,6 @@ pub(crate) fn flow(flow: &Flow) -> TokenStream {
         output,
         inputs,
         parameters,
-        ..
-    } = &parts;
-    let Parts {
         impl_generics,
         ty_generics,
         where_clause,

@@ -1,12 +1,11 @@
-//! `#[key(..)]` on a parameter.
+//! `#[key(..)]`, which stands at a parameter.
 
 use proc_macro2::Ident;
 use quote::ToTokens;
 use syn::{Expr, Path};
 
-use crate::errors::{Errors, error};
-
 use super::Keyed;
+use crate::errors::{Errors, error};
 
 /// A parameter's part in the cache key.
 #[derive(Clone)]
@@ -42,7 +41,7 @@ pub(crate) fn take_key(
     key
 }
 
-pub(super) fn parse_key(attribute: &syn::Attribute) -> syn::Result<KeyPart> {
+fn parse_key(attribute: &syn::Attribute) -> syn::Result<KeyPart> {
     const HELP: &str = "write `#[key(skip)]` to leave the parameter out of the cache key, \
                         `#[key(path)]` to use a path itself, or `#[key(with = function)]`";
     let wrong = |tokens: &dyn ToTokens| {

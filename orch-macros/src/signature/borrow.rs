@@ -1,9 +1,9 @@
-//! Whether a type borrows anything.
+//! Borrows in types.
 
 use proc_macro2::TokenStream;
 use quote::quote;
 use syn::visit::{self, Visit};
-use syn::{GenericParam, Lifetime};
+use syn::{GenericParam, Lifetime, Type};
 
 /// What keeps a type from being owned.
 pub(super) enum Borrow {
@@ -12,11 +12,24 @@ pub(super) enum Borrow {
     From(TokenStream, Option<Lifetime>),
 }
 
+impl Borrow {
+    /// The first one in a type, `known` being the function's own lifetimes.
+    pub(super) fn first_in(ty: &Type, known: &[Lifetime]) -> Option<Self> {
+        let mut finder = BorrowFinder {
+            known,
+            bound: Vec::new(),
+            found: None,
+        };
+        finder.visit_type(ty);
+        finder.found
+    }
+}
+
 /// Finds the first borrow in a type.
-pub(super) struct BorrowFinder<'a> {
-    pub(super) known: &'a [Lifetime],
-    pub(super) bound: Vec<Lifetime>,
-    pub(super) found: Option<Borrow>,
+struct BorrowFinder<'a> {
+    known: &'a [Lifetime],
+    bound: Vec<Lifetime>,
+    found: Option<Borrow>,
 }
 
 impl BorrowFinder<'_> {

@@ -1,16 +1,13 @@
-//! The fields of a definition, one for each option.
+//! The fields of a definition that differ from the defaults.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
-use quote::{quote, quote_spanned};
+use quote::quote;
 use syn::LitStr;
-use syn::spanned::Spanned as _;
 
-use crate::attr::{Cache, Keep, Keyed, OnTimeout};
+use super::parts::Parts;
+use crate::attr::{Cache, Hook, Keep, Keyed, OnTimeout};
 use crate::duration::{Backoff, Delays};
-use crate::template::Template;
 use crate::validate::Task;
-
-use super::parts::{Parts, located};
 
 pub(super) fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
     let private = &parts.private;
@@ -93,6 +90,18 @@ pub(super) fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
     fields
 }
 
+impl Parts<'_> {
+    pub(crate) fn hooks(&self, hooks: &[Hook]) -> Option<TokenStream> {
+        let private = &self.private;
+        let hooks = hooks.iter().map(|hook| {
+            let (on, function) = (Ident::new(hook.on, Span::call_site()), &hook.function);
+            quote!((#private::HookOn::#on, #function))
+        });
+        let hooks: Vec<TokenStream> = hooks.collect();
+        (!hooks.is_empty()).then(|| quote!(hooks: &[#(#hooks),*]))
+    }
+}
+
 pub(crate) fn version(version: Option<&LitStr>) -> Option<TokenStream> {
     version.map(|version| quote!(version: ::core::option::Option::Some(#version)))
 }
@@ -112,12 +121,12 @@ pub(crate) fn duration_field(name: &str, nanos: Option<u64>) -> Option<TokenStre
     Some(quote!(#name: ::core::option::Option::Some(#duration)))
 }
 
-pub(super) fn duration_tokens(nanos: u64) -> TokenStream {
+fn duration_tokens(nanos: u64) -> TokenStream {
     let nanos = Literal::u64_unsuffixed(nanos);
     quote!(::core::time::Duration::from_nanos(#nanos))
 }
 
-pub(super) fn backoff_tokens(backoff: &Backoff, private: &TokenStream) -> TokenStream {
+fn backoff_tokens(backoff: &Backoff, private: &TokenStream) -> TokenStream {
     let nanos = |nanos: &u64| Literal::u64_unsuffixed(*nanos);
     let delays = match &backoff.delays {
         Delays::Fixed(delay) => {
@@ -138,93 +147,4 @@ pub(super) fn backoff_tokens(backoff: &Backoff, private: &TokenStream) -> TokenS
         quote!(.jitter(#share))
     });
     quote!(#private::Backoff::#delays #jitter)
-}
-
-pub(super) fn label(task: &Task) -> TokenStream {
-    let Some((literal, template)) = &task.name else {
-        return TokenStream::new();
-    };
-    let (args, label) = format(literal, template);
-    quote! {
-        fn label(#args: &Self::Args) -> ::core::option::Option<::std::string::String> {
-            ::core::option::Option::Some(#label)
-        }
-    }
-}
-
-/// Adds the code that a task or a piece of code uses to its own.
-pub(crate) fn uses(paths: &[syn::Path], private: &TokenStream) -> TokenStream {
-    let each = paths.iter().map(|path| {
-        // Code without the attribute is underlined.
-        let check = quote_spanned!(path.span()=> #private::add_code::<#path>);
-        quote!(#check(parts_);)
-    });
-    quote!(#(#each)*)
-}
-
-/// The call that undoes a run: of another task, with the inputs and the output.
-pub(super) fn rollback(task: &Task, parts: &Parts<'_>) -> Option<TokenStream> {
-    let Keyed { value: undo, .. } = task.args.rollback.as_ref()?;
-    let Parts {
-        krate,
-        private,
-        inputs,
-        ..
-    } = parts;
-    // What does not fit the undoing task is underlined there.
-    let call = quote_spanned!(located(undo.span())=> #undo(#(#inputs,)* output_));
-    Some(quote! {
-        const HAS_ROLLBACK: bool = true;
-
-        fn rollback(
-            (#(#inputs,)*): Self::Args,
-            output_: #krate::TaskRun<Self::Output>,
-        ) -> ::core::option::Option<#private::Undoing> {
-            ::core::option::Option::Some(#private::Undoing::new(#call))
-        }
-    })
-}
-
-/// The limits with their parameters filled in, where there are any.
-pub(super) fn limits(task: &Task, parts: &Parts<'_>) -> TokenStream {
-    let private = &parts.private;
-    if task
-        .limit_names
-        .iter()
-        .all(|template| template.inputs.is_empty())
-    {
-        return TokenStream::new();
-    }
-    let uses = task
-        .args
-        .limits
-        .iter()
-        .zip(&task.limit_names)
-        .map(|(limit, template)| {
-            let weight = Literal::u32_unsuffixed(limit.weight);
-            let (_, name) = format(&limit.name, template);
-            quote!(#private::LimitUse::named(#name, #weight))
-        });
-    quote! {
-        fn limits(args_: &Self::Args) -> ::std::vec::Vec<#private::LimitUse> {
-            ::std::vec![#(#uses),*]
-        }
-    }
-}
-
-/// The name of the arguments, and the template filled in from them.
-pub(super) fn format(literal: &LitStr, template: &Template) -> (TokenStream, TokenStream) {
-    let span = located(literal.span());
-    let format = LitStr::new(&template.format, span);
-    if template.inputs.is_empty() {
-        return (quote!(_), quote!(::std::format!(#format)));
-    }
-    let inputs = template.inputs.iter().map(|i| {
-        let i = Literal::usize_unsuffixed(*i);
-        quote_spanned!(span=> args_.#i.peek())
-    });
-    (
-        quote!(args_),
-        quote_spanned!(span=> ::std::format!(#format, #(#inputs),*)),
-    )
 }

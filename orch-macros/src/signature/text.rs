@@ -1,4 +1,4 @@
-//! Types as people write them.
+//! Types as text, for people.
 
 use proc_macro2::{TokenStream, TokenTree};
 use quote::ToTokens;
@@ -10,7 +10,7 @@ pub(crate) fn written(ty: &impl ToTokens) -> String {
     text
 }
 
-pub(super) fn write_tokens(tokens: TokenStream, text: &mut String) {
+fn write_tokens(tokens: TokenStream, text: &mut String) {
     for token in tokens {
         match token {
             TokenTree::Group(group) => {
@@ -75,7 +75,7 @@ pub(super) fn write_tokens(tokens: TokenStream, text: &mut String) {
 }
 
 /// Whether the text ends in a word that is not the start of a path or a call.
-pub(super) fn follows_word(text: &str) -> bool {
+fn follows_word(text: &str) -> bool {
     let start = text
         .rfind(|c: char| !(c.is_alphanumeric() || c == '_'))
         .map_or(0, |at| {
@@ -85,4 +85,45 @@ pub(super) fn follows_word(text: &str) -> bool {
     let is_lifetime = !word.is_empty() && text[..start].ends_with('\'');
     let is_keyword = matches!(word, "mut" | "const" | "dyn" | "impl" | "as" | "in");
     is_lifetime || is_keyword
+}
+
+#[cfg(test)]
+mod tests {
+    use syn::Type;
+
+    use super::*;
+
+    fn check_written(source: &str, expected: &str) {
+        let ty: Type = syn::parse_str(source).unwrap();
+        assert_eq!(written(&ty), expected);
+    }
+
+    #[test]
+    fn types_are_written_without_odd_spaces() {
+        for ty in [
+            "&Dataset",
+            "f64",
+            "()",
+            "(A,)",
+            "(A, B)",
+            "&'static str",
+            "&'static [u8]",
+            "&[u8]",
+            "[u8; 4]",
+            "Result<Vec<u8>, MlError>",
+            "std::collections::BTreeMap<String, Vec<f64>>",
+            "::std::vec::Vec<T>",
+            "<T as Model>::Params",
+            "Box<dyn Fn(&str) -> bool + Send + 'static>",
+            "Box<dyn for<'a> Fn(&'a str) -> &'a str>",
+            "Box<dyn Iterator<Item = u8>>",
+            "fn(u8, &u8) -> u8",
+            "*const u8",
+            "Matrix<3, -1>",
+            "impl Into<String>",
+        ] {
+            check_written(ty, ty);
+        }
+        check_written("Result < u8 , String , >", "Result<u8, String>");
+    }
 }
