@@ -2,6 +2,10 @@
 //! the digests that the tests of the encoding pin.
 
 use super::*;
+use crate::id::FlowRunId;
+use crate::identity::{Origin, Part};
+use crate::input::Owned;
+use crate::store::CallId;
 
 /// What generated code makes of a number that is given plainly.
 fn plain(number: u32) -> Owned<u32> {
