@@ -1,5 +1,7 @@
 //! The engine: what flow runs share, and who takes them on.
 
+mod builder;
+mod config;
 mod keeping;
 mod maintaining;
 mod opening;
@@ -8,6 +10,8 @@ mod resuming;
 #[cfg(feature = "config")]
 mod settings;
 
+pub use self::builder::EngineBuilder;
+pub(crate) use self::config::Config;
 pub(crate) use self::maintaining::Upkeep;
 pub(crate) use self::opening::{Opened, Opening};
 #[cfg(feature = "cli")]
@@ -15,8 +19,6 @@ pub(crate) use self::resuming::find;
 #[cfg(feature = "config")]
 pub use self::settings::{Setting, SettingError, SettingSource, SettingSources};
 
-#[cfg(feature = "config")]
-use std::collections::BTreeMap;
 use std::collections::HashMap;
 use std::fmt;
 #[cfg(feature = "sqlite")]
@@ -31,7 +33,6 @@ use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
 use crate::cache::Cache;
-use crate::code::digest_of_program;
 use crate::compute::Pool;
 use crate::definition::{FlowDefinition, WhenFull};
 use crate::error::{CancelReason, FlowError, FlowErrorKind};
@@ -42,15 +43,12 @@ use crate::id::FlowRunId;
 use crate::limit::{Limit, LimitStatus, Limits};
 use crate::node::Header;
 use crate::pattern;
-use crate::policy::failure_mode::FailureMode;
 use crate::recorder::EngineStore;
 use crate::resource::Resources;
 use crate::stop::Stop;
 #[cfg(feature = "sqlite")]
 use crate::store::StoreError;
-use crate::store::{
-    BlobStore, CacheBudget, Durability, OnStoreFailure, Retention, RunStore, Timestamp,
-};
+use crate::store::{BlobStore, Timestamp};
 use crate::value::{Codec, Digest};
 
 /// Executes flow runs: a handle that is cheap to clone and that a host service owns.
@@ -79,59 +77,6 @@ use crate::value::{Codec, Digest};
 /// ```
 #[derive(Clone)]
 pub struct Engine(pub(crate) Arc<EngineInner>);
-
-/// The settings of an engine.
-#[derive(Debug, Clone)]
-pub(crate) struct Config {
-    pub(crate) failure_mode: FailureMode,
-    pub(crate) grace: Duration,
-    pub(crate) seed: Option<u64>,
-    pub(crate) workers: Option<usize>,
-    pub(crate) record_limit: u32,
-    pub(crate) log_limit: usize,
-    event_capacity: usize,
-    compute_threads: Option<usize>,
-    memory_cache: usize,
-    cache_per_build: bool,
-    refresh: Vec<String>,
-    durability: Durability,
-    on_store_failure: OnStoreFailure,
-    retention: Retention,
-    cache_budget: CacheBudget,
-    /// Who says what a setting is, where somebody does.
-    #[cfg(feature = "config")]
-    sources: BTreeMap<String, SettingSource>,
-}
-
-impl Default for Config {
-    fn default() -> Self {
-        Self {
-            failure_mode: FailureMode::FailFast,
-            grace: Duration::from_secs(5),
-            seed: None,
-            workers: None,
-            record_limit: 100_000,
-            log_limit: 10_000,
-            event_capacity: 4_096,
-            compute_threads: None,
-            memory_cache: 256 * 1024 * 1024,
-            cache_per_build: false,
-            refresh: Vec::new(),
-            durability: Durability::Relaxed,
-            on_store_failure: OnStoreFailure::Fail,
-            retention: Retention::default(),
-            cache_budget: CacheBudget::default(),
-            #[cfg(feature = "config")]
-            sources: BTreeMap::new(),
-        }
-    }
-}
-
-#[cfg(not(feature = "config"))]
-impl Config {
-    /// Nobody asks.
-    fn set_by_program(&mut self, _key: impl Into<String>) {}
-}
 
 /// What the clones of an engine share.
 pub(crate) struct EngineInner {
@@ -302,221 +247,6 @@ impl fmt::Debug for Engine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Engine")
             .field("config", &self.0.config)
-            .finish_non_exhaustive()
-    }
-}
-
-/// Sets up an [`Engine`].
-#[must_use = "a builder makes nothing until `build` is called"]
-pub struct EngineBuilder {
-    config: Config,
-    limits: Limits,
-    resources: Resources,
-    pub(crate) faults: Faults,
-}
-
-impl EngineBuilder {
-    /// What flow runs do once a task run has failed. Default: [`FailureMode::FailFast`].
-    pub fn failure_mode(mut self, mode: FailureMode) -> Self {
-        self.config.failure_mode = mode;
-        self.config.set_by_program("failure_mode");
-        self
-    }
-
-    /// How long cancelled task runs may take to stop by themselves. Default: 5 seconds.
-    pub fn grace(mut self, grace: Duration) -> Self {
-        self.config.grace = grace;
-        self.config.set_by_program("grace");
-        self
-    }
-
-    /// The seed of every flow run that gets none of its own. Default: a new one for each.
-    pub fn seed(mut self, seed: u64) -> Self {
-        self.config.seed = Some(seed);
-        self.config.set_by_program("seed");
-        self
-    }
-
-    /// Defines a concurrency or rate limit. A name that is not defined does not limit.
-    pub fn limit(mut self, name: impl Into<String>, limit: impl Into<Limit>) -> Self {
-        let name = name.into();
-        self.config.set_by_program(format!("limits.{name}"));
-        self.limits.set(name, limit.into());
-        self
-    }
-
-    /// Gives a value to the tasks that have a parameter `Resource<T>`. One value per type; the
-    /// last one counts.
-    pub fn resource<T: Send + Sync + 'static>(mut self, value: T) -> Self {
-        self.resources.insert(Arc::new(value));
-        self
-    }
-
-    /// How many task runs of one flow run are polled at the same time. Default: the number of the
-    /// runtime's workers.
-    pub fn workers(mut self, workers: usize) -> Self {
-        self.config.workers = Some(workers);
-        self.config.set_by_program("workers");
-        self
-    }
-
-    /// Gives the engine compute threads of its own. Default: a pool that all engines of the
-    /// process share, as large as the machine has cores.
-    pub fn compute_threads(mut self, threads: usize) -> Self {
-        self.config.compute_threads = Some(threads);
-        self.config.set_by_program("compute_threads");
-        self
-    }
-
-    /// How many task runs of one flow run are recorded one by one; further ones are counted by
-    /// task. Default: 100,000, at about 60 bytes each.
-    pub fn record_limit(mut self, task_runs: u32) -> Self {
-        self.config.record_limit = task_runs;
-        self.config.set_by_program("record_limit");
-        self
-    }
-
-    /// How many log records of one flow run are kept. Default: 10,000.
-    pub fn log_limit(mut self, records: usize) -> Self {
-        self.config.log_limit = records;
-        self.config.set_by_program("log_limit");
-        self
-    }
-
-    /// How many events a subscriber may be behind before it loses some. Default: 4,096.
-    pub fn event_capacity(mut self, events: usize) -> Self {
-        self.config.event_capacity = events;
-        self.config.set_by_program("event_capacity");
-        self
-    }
-
-    /// How many bytes of cached results are kept in memory, by their stored length. Default:
-    /// 256 MiB.
-    pub fn memory_cache(mut self, bytes: usize) -> Self {
-        self.config.memory_cache = bytes;
-        self.config.set_by_program("memory_cache");
-        self
-    }
-
-    /// Uses cached results of this very build of the program only: whatever code was changed
-    /// anywhere, all cached tasks run again. For those to whom it is too much to name the functions
-    /// that a task calls with `uses`. Default: `false`.
-    pub fn cache_per_build(mut self, is_so: bool) -> Self {
-        self.config.cache_per_build = is_so;
-        self.config.set_by_program("cache.per_build");
-        self
-    }
-
-    /// Executes tasks of this name although the cache has results for them, and replaces those. `*`
-    /// stands for any letters.
-    pub fn refresh(mut self, tasks: impl Into<String>) -> Self {
-        self.config.refresh.push(tasks.into());
-        self.config.set_by_program("refresh");
-        self
-    }
-
-    /// How soon a result survives, on an engine with a store. Default: [`Durability::Relaxed`].
-    pub fn durability(mut self, durability: Durability) -> Self {
-        self.config.durability = durability;
-        self.config.set_by_program("durability");
-        self
-    }
-
-    /// What becomes of flow runs when the store fails. Default: [`OnStoreFailure::Fail`].
-    pub fn on_store_failure(mut self, then: OnStoreFailure) -> Self {
-        self.config.on_store_failure = then;
-        self.config.set_by_program("on_store_failure");
-        self
-    }
-
-    /// Which flow runs the store keeps. What is not kept is removed now and then after a flow run
-    /// has ended, while there is nothing to record. Default: [`Retention::default`].
-    pub fn retention(mut self, retention: Retention) -> Self {
-        self.config.retention = retention;
-        self.config.set_by_program("retention.max_runs");
-        self.config.set_by_program("retention.max_age");
-        self.config.set_by_program("retention.max_bytes");
-        self
-    }
-
-    /// How much the cache in the store may hold. Default: [`CacheBudget::default`].
-    pub fn cache_budget(mut self, budget: CacheBudget) -> Self {
-        self.config.cache_budget = budget;
-        self.config.set_by_program("cache.max_age");
-        self.config.set_by_program("cache.max_bytes");
-        self
-    }
-
-    /// Makes the engine on a folder, which is created if it is missing: history, recorded results
-    /// and the cache are kept there, and what was interrupted can be gone on with.
-    ///
-    /// # Errors
-    /// [`StoreError`] if the folder cannot be used: it is read-only, on a network filesystem, or
-    /// was written by a later release.
-    #[cfg(feature = "sqlite")]
-    pub fn open(self, folder: impl AsRef<Path>) -> Result<Engine, StoreError> {
-        let (runs, blobs) = crate::store::open_folder(folder.as_ref())?;
-        Ok(self.build_on(runs, blobs))
-    }
-
-    /// Makes the engine on a store. Starts nothing.
-    pub fn build_on(self, runs: Arc<dyn RunStore>, blobs: Arc<dyn BlobStore>) -> Engine {
-        let store = EngineStore::new(
-            runs,
-            blobs,
-            self.config.durability,
-            self.config.on_store_failure,
-        )
-        .keeping(Upkeep::new(
-            self.config.retention.clone(),
-            self.config.cache_budget.clone(),
-        ));
-        self.make(Some(Arc::new(store)))
-    }
-
-    /// Makes the engine. Starts nothing.
-    pub fn build(self) -> Engine {
-        self.make(None)
-    }
-
-    fn make(self, store: Option<Arc<EngineStore>>) -> Engine {
-        let pool = self
-            .config
-            .compute_threads
-            .map_or_else(Pool::shared, Pool::new);
-        let cache = Arc::new(Cache::new(self.config.memory_cache));
-        let build = self.config.cache_per_build.then(digest_of_program);
-        let engine = Arc::new(EngineInner {
-            build,
-            events: EventSource::new(self.config.event_capacity),
-            config: self.config,
-            limits: self.limits,
-            resources: self.resources,
-            pool,
-            faults: self.faults,
-            cache,
-            store,
-            clock: Clock::start(),
-            is_closed: AtomicBool::new(false),
-            running: Mutex::default(),
-            changed: Notify::new(),
-        });
-        if let Some(store) = &engine.store {
-            let engine = Arc::downgrade(&engine);
-            store.journal.on_lost(move |run| {
-                if let Some(engine) = engine.upgrade() {
-                    engine.lose(run);
-                }
-            });
-        }
-        Engine(engine)
-    }
-}
-
-impl fmt::Debug for EngineBuilder {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("EngineBuilder")
-            .field("config", &self.config)
             .finish_non_exhaustive()
     }
 }
