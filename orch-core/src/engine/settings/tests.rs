@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::*;
 
 /// A file that is gone with the test.
