@@ -24,7 +24,7 @@ use super::keep::{push, record_end};
 use super::load::load;
 
 /// How old the mark of a cache entry's last use may be before it is renewed.
-pub(super) const USED: Duration = Duration::from_secs(60 * 60);
+const USED: Duration = Duration::from_secs(60 * 60);
 
 /// How a cached result stands to the age that it may have.
 pub(super) enum Age {
@@ -75,7 +75,7 @@ pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
 }
 
 /// Looks for a small result where nothing has to be waited for.
-pub(super) fn find_at_once<B: Body>(
+fn find_at_once<B: Body>(
     node: &Node<B>,
     key: Digest,
 ) -> Option<(Arc<B::Output>, StoredValue, ResultOrigin)> {
@@ -97,7 +97,7 @@ pub(super) fn find_at_once<B: Body>(
 }
 
 /// A cached result that a store has, noted as used.
-pub(super) fn hit_of(flow: &Flow, store: &EngineStore, row: CacheRow) -> Hit {
+fn hit_of(flow: &Flow, store: &EngineStore, row: CacheRow) -> Hit {
     let now = flow.timestamp();
     // Eviction looks at the day, not at the second.
     if now.0.saturating_sub(row.used_at.0) as u128 > USED.as_nanos() {
@@ -137,7 +137,7 @@ pub(super) async fn take_hit<B: Body>(
 }
 
 /// Returns the result that was found, if it is in memory.
-pub(super) fn in_hit<B: Body>(hit: &Hit) -> Option<Arc<B::Output>> {
+fn in_hit<B: Body>(hit: &Hit) -> Option<Arc<B::Output>> {
     Arc::clone(hit.value.as_ref()?).downcast().ok()
 }
 
@@ -212,7 +212,7 @@ pub(super) async fn settle<B: Body>(
 }
 
 /// Records a task run that ends with what the cache had.
-pub(super) async fn record_found<B: Body>(node: &Arc<Node<B>>) -> Result<(), Failure> {
+async fn record_found<B: Body>(node: &Arc<Node<B>>) -> Result<(), Failure> {
     match node.header.flow.recorder() {
         Some(recorder) => record_end(node, recorder, State::Cached, None).await,
         None => Ok(()),
@@ -255,7 +255,7 @@ pub(super) async fn look_up<B: Body>(node: &Arc<Node<B>>, key: &KeyRow) -> Optio
 }
 
 /// How old a result of a task run is; `None` if it is too old.
-pub(super) fn age_of(header: &Header, made_at: Timestamp) -> Option<Age> {
+fn age_of(header: &Header, made_at: Timestamp) -> Option<Age> {
     let definition = header.definition;
     let CacheOption::GlobalFor(limit) = definition.cache else {
         return Some(Age::Fresh);

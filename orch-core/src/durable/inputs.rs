@@ -64,7 +64,7 @@ pub(super) async fn look_at_inputs<B: Body>(
         .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))
 }
 
-pub(super) fn look<B: Body>(node: &Node<B>, args: &B::Args, wants_key: bool) -> LookedAt {
+fn look<B: Body>(node: &Node<B>, args: &B::Args, wants_key: bool) -> LookedAt {
     let header = &node.header;
     match key_of::<B>(node, args, Files::ByContent) {
         Ok((key, files)) => LookedAt {
@@ -109,7 +109,7 @@ pub(super) fn key_of<B: Body>(
     builder.finish()
 }
 
-pub(super) fn warn_no_key(task_run: &str, problem: &NoKey) {
+fn warn_no_key(task_run: &str, problem: &NoKey) {
     tracing::warn!(target: "orch", task_run, "the task run is not cached: {problem}");
 }
 

@@ -55,7 +55,7 @@ pub(super) fn refreshing(identity: &Identity, key: &KeyRow) -> Option<Leading> {
 }
 
 /// The flow that refreshing task runs belong to.
-pub(super) static REFRESH: FlowDefinition = FlowDefinition::new("refresh", "", "", 0, "");
+static REFRESH: FlowDefinition = FlowDefinition::new("refresh", "", "", 0, "");
 
 /// The right to execute for a key, here and among the processes of a folder.
 #[derive(Default)]

@@ -111,7 +111,7 @@ impl<T> fmt::Debug for FlowRun<T> {
     }
 }
 
-pub(super) fn poll_ended(flow: &Flow, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
+fn poll_ended(flow: &Flow, ticket: &mut Option<Ticket>, cx: &Context<'_>) -> Poll<()> {
     let is_waiting = match *ticket {
         Some(ticket) => flow
             .ended

@@ -146,7 +146,7 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
 
 /// Returns the run of a subflow that an earlier execution of the same call with the same arguments
 /// left. One that completed counts only if the flow's code is what it was.
-pub(super) fn earlier_run(header: &Header) -> Option<FlowRunRow> {
+fn earlier_run(header: &Header) -> Option<FlowRunRow> {
     let identity = header.identity()?;
     let is_same_code = *identity.is_same_code.get()?;
     let row = header.flow.recorder()?.subflow(identity.call?)?;
@@ -154,7 +154,7 @@ pub(super) fn earlier_run(header: &Header) -> Option<FlowRunRow> {
 }
 
 /// A subflow whose caller is dropped is cancelled.
-pub(super) struct CancelOnDrop<'a, T> {
+struct CancelOnDrop<'a, T> {
     pub(super) run: FlowRun<T>,
     pub(super) caller: &'a Flow,
 }

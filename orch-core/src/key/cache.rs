@@ -30,7 +30,7 @@ pub(crate) struct KeyBuilder {
 }
 
 /// A part of a key while it is put together.
-pub(super) struct KeyPart {
+struct KeyPart {
     pub(super) name: &'static str,
     pub(super) digest: Digest,
     /// The value for people, where it is known to be short.
@@ -107,7 +107,7 @@ impl KeyHead {
 }
 
 /// Longer arguments are shown by their beginning.
-pub(super) const SHOWN: usize = 60;
+const SHOWN: usize = 60;
 
 impl KeyBuilder {
     /// Starts the key of a call.
@@ -393,7 +393,7 @@ impl GatheredDigest {
     }
 }
 
-pub(super) fn gathered_digest<T>(gather: &dyn Gather<T>) -> Option<Digest> {
+fn gathered_digest<T>(gather: &dyn Gather<T>) -> Option<Digest> {
     let mut digest = GatheredDigest::default();
     gather.visit_origins(&mut |origin| digest.add(origin));
     digest.finish()

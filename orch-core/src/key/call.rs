@@ -196,7 +196,7 @@ impl CallId {
     }
 }
 
-pub(super) fn first_half(hash: &blake3::Hash) -> [u8; 16] {
+fn first_half(hash: &blake3::Hash) -> [u8; 16] {
     let mut half = [0; 16];
     half.copy_from_slice(&hash.as_bytes()[..16]);
     half

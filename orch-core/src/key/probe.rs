@@ -79,7 +79,7 @@ pub trait NoOwnDigest<T> {
 
 impl<T> NoOwnDigest<T> for OwnDigestProbe<T> {}
 
-pub(super) fn digest_of_own<T: StoredForm + 'static>(
+fn digest_of_own<T: StoredForm + 'static>(
     value: &T,
     _files: Files,
 ) -> Result<Digested, value::EncodeError> {

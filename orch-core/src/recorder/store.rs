@@ -33,7 +33,7 @@ pub(crate) struct EngineStore {
 
 /// Finds a task: by its type, or what is not a user's task by its definition.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) enum TaskKey {
+enum TaskKey {
     Task(TypeId),
     Own(usize),
 }
@@ -46,7 +46,7 @@ pub(crate) struct Kept {
 }
 
 /// Keeps blobs from being collected.
-pub(super) struct BlobHold(Arc<dyn BlobStore>);
+struct BlobHold(Arc<dyn BlobStore>);
 
 impl Drop for BlobHold {
     fn drop(&mut self) {

@@ -194,7 +194,7 @@ pub(super) const ENTRIES: &[Entry] = &[
 ];
 
 /// As somebody would write it: in one unit where there is one.
-pub(super) fn shown_duration(duration: Duration) -> String {
+fn shown_duration(duration: Duration) -> String {
     const UNITS: [(u64, &str); 4] = [(86_400, "d"), (3_600, "h"), (60, "m"), (1, "s")];
     let seconds = duration.as_secs();
     let is_whole = duration.subsec_nanos() == 0;
@@ -207,20 +207,20 @@ pub(super) fn shown_duration(duration: Duration) -> String {
     }
 }
 
-pub(super) fn shown_age(age: Option<Duration>) -> String {
+fn shown_age(age: Option<Duration>) -> String {
     age.map_or("no limit".to_owned(), shown_duration)
 }
 
-pub(super) fn shown_bytes(bytes: Option<u64>) -> String {
+fn shown_bytes(bytes: Option<u64>) -> String {
     bytes.map_or("no limit".to_owned(), |bytes| ByteSize(bytes).to_string())
 }
 
-pub(super) fn shown_count(count: Option<usize>, otherwise: &str) -> String {
+fn shown_count(count: Option<usize>, otherwise: &str) -> String {
     count.map_or(otherwise.to_owned(), |count| count.to_string())
 }
 
 /// The name of a choice in a file, as serde has it.
-pub(super) fn snake(value: &impl serde::Serialize) -> String {
+fn snake(value: &impl serde::Serialize) -> String {
     let json = serde_json::to_value(value).unwrap_or_default();
     json.as_str().unwrap_or_default().to_owned()
 }
@@ -243,14 +243,14 @@ pub(super) fn number<N: std::str::FromStr>(text: &str) -> Result<N, String> {
         .map_err(|_| "no whole number that fits".to_owned())
 }
 
-pub(super) fn positive(text: &str) -> Result<usize, String> {
+fn positive(text: &str) -> Result<usize, String> {
     match number(text)? {
         0 => Err("not at least 1".to_owned()),
         number => Ok(number),
     }
 }
 
-pub(super) fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
+fn choice<T: Copy>(text: &str, choices: &[(&str, T)]) -> Result<T, String> {
     let found = choices.iter().find(|(name, _)| *name == text);
     found.map(|(_, value)| *value).ok_or_else(|| {
         let names: Vec<String> = choices

@@ -7,7 +7,7 @@ use super::entry::ENTRIES;
 use super::{SettingError, SettingSource};
 
 /// The file that is read if none is named.
-pub(super) const FILE: &str = "orch.toml";
+const FILE: &str = "orch.toml";
 
 /// Where settings are looked for.
 ///
@@ -167,7 +167,7 @@ impl SettingSources {
     }
 }
 
-pub(super) fn unknown_profile(path: &Path, profile: &str, profiles: &toml::Table) -> SettingError {
+fn unknown_profile(path: &Path, profile: &str, profiles: &toml::Table) -> SettingError {
     let known: Vec<String> = profiles.keys().map(|name| format!("`{name}`")).collect();
     SettingError::UnknownProfile {
         path: path.to_owned(),
@@ -180,12 +180,7 @@ pub(super) fn unknown_profile(path: &Path, profile: &str, profiles: &toml::Table
 }
 
 /// Lists what a table holds, by keys with dots.
-pub(super) fn flatten(
-    table: toml::Table,
-    prefix: &str,
-    source: &SettingSource,
-    found: &mut Vec<Found>,
-) {
+fn flatten(table: toml::Table, prefix: &str, source: &SettingSource, found: &mut Vec<Found>) {
     for (name, value) in table {
         let key = format!("{prefix}{name}");
         let value = match value {
@@ -203,7 +198,7 @@ pub(super) fn flatten(
     }
 }
 
-pub(super) fn text_of(value: &toml::Value) -> String {
+fn text_of(value: &toml::Value) -> String {
     match value {
         toml::Value::String(text) => text.clone(),
         toml::Value::Integer(number) => number.to_string(),
