@@ -235,50 +235,57 @@ pub(crate) fn ended_meanwhile() -> Failure {
     })
 }
 
+/// What a body takes over from its task as it is.
+macro_rules! as_its_task {
+    () => {
+        type Args = T::Args;
+        type Output = T::Output;
+
+        fn task() -> Option<TypeId> {
+            Some(TypeId::of::<T>())
+        }
+
+        fn label(args: &T::Args) -> Option<String> {
+            T::label(args)
+        }
+
+        fn limits(args: &T::Args) -> Vec<LimitUse> {
+            T::limits(args)
+        }
+
+        fn task_id(definition: &Definition) -> String {
+            id_of(definition, type_name::<T>())
+        }
+
+        fn keys(args: &T::Args, keys: &mut Keys<'_>) {
+            T::keys(args, keys);
+        }
+
+        fn call(args: &T::Args, call: &mut CallHasher) {
+            T::keys(args, &mut call.keys());
+        }
+
+        fn code(_definition: &Definition) -> Digest {
+            fingerprint_of::<T>()
+        }
+
+        fn codec() -> Option<Codec<T::Output>> {
+            T::codec()
+        }
+
+        const HAS_ROLLBACK: bool = T::HAS_ROLLBACK;
+
+        fn rollback(args: T::Args, output: TaskRun<T::Output>) -> Option<Undoing> {
+            T::rollback(args, output)
+        }
+    };
+}
+
 /// The body of an async task.
 pub(crate) struct AsyncBody<T>(PhantomData<fn() -> T>);
 
 impl<T: AsyncTask> Body for AsyncBody<T> {
-    type Args = T::Args;
-    type Output = T::Output;
-
-    fn task() -> Option<TypeId> {
-        Some(TypeId::of::<T>())
-    }
-
-    fn label(args: &T::Args) -> Option<String> {
-        T::label(args)
-    }
-
-    fn limits(args: &T::Args) -> Vec<LimitUse> {
-        T::limits(args)
-    }
-
-    fn task_id(definition: &Definition) -> String {
-        id_of(definition, type_name::<T>())
-    }
-
-    fn keys(args: &T::Args, keys: &mut Keys<'_>) {
-        T::keys(args, keys);
-    }
-
-    fn call(args: &T::Args, call: &mut CallHasher) {
-        T::keys(args, &mut call.keys());
-    }
-
-    fn code(_definition: &Definition) -> Digest {
-        fingerprint_of::<T>()
-    }
-
-    fn codec() -> Option<Codec<T::Output>> {
-        T::codec()
-    }
-
-    const HAS_ROLLBACK: bool = T::HAS_ROLLBACK;
-
-    fn rollback(args: T::Args, output: TaskRun<T::Output>) -> Option<Undoing> {
-        T::rollback(args, output)
-    }
+    as_its_task!();
 
     fn start_plain(node: Arc<Node<Self>>, slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
@@ -303,48 +310,9 @@ impl<T: AsyncTask> Body for AsyncBody<T> {
 pub(crate) struct InlineBody<T>(PhantomData<fn() -> T>);
 
 impl<T: SyncTask> Body for InlineBody<T> {
-    type Args = T::Args;
-    type Output = T::Output;
+    as_its_task!();
 
     const IS_INLINE: bool = true;
-
-    fn task() -> Option<TypeId> {
-        Some(TypeId::of::<T>())
-    }
-
-    fn label(args: &T::Args) -> Option<String> {
-        T::label(args)
-    }
-
-    fn limits(args: &T::Args) -> Vec<LimitUse> {
-        T::limits(args)
-    }
-
-    fn task_id(definition: &Definition) -> String {
-        id_of(definition, type_name::<T>())
-    }
-
-    fn keys(args: &T::Args, keys: &mut Keys<'_>) {
-        T::keys(args, keys);
-    }
-
-    fn call(args: &T::Args, call: &mut CallHasher) {
-        T::keys(args, &mut call.keys());
-    }
-
-    fn code(_definition: &Definition) -> Digest {
-        fingerprint_of::<T>()
-    }
-
-    fn codec() -> Option<Codec<T::Output>> {
-        T::codec()
-    }
-
-    const HAS_ROLLBACK: bool = T::HAS_ROLLBACK;
-
-    fn rollback(args: T::Args, output: TaskRun<T::Output>) -> Option<Undoing> {
-        T::rollback(args, output)
-    }
 
     fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot, now: u64) -> Started {
         let Some(args) = node.take_inputs() else {
@@ -365,46 +333,7 @@ impl<T: SyncTask> Body for InlineBody<T> {
 pub(crate) struct BlockingBody<T>(PhantomData<fn() -> T>);
 
 impl<T: SyncTask> Body for BlockingBody<T> {
-    type Args = T::Args;
-    type Output = T::Output;
-
-    fn task() -> Option<TypeId> {
-        Some(TypeId::of::<T>())
-    }
-
-    fn label(args: &T::Args) -> Option<String> {
-        T::label(args)
-    }
-
-    fn limits(args: &T::Args) -> Vec<LimitUse> {
-        T::limits(args)
-    }
-
-    fn task_id(definition: &Definition) -> String {
-        id_of(definition, type_name::<T>())
-    }
-
-    fn keys(args: &T::Args, keys: &mut Keys<'_>) {
-        T::keys(args, keys);
-    }
-
-    fn call(args: &T::Args, call: &mut CallHasher) {
-        T::keys(args, &mut call.keys());
-    }
-
-    fn code(_definition: &Definition) -> Digest {
-        fingerprint_of::<T>()
-    }
-
-    fn codec() -> Option<Codec<T::Output>> {
-        T::codec()
-    }
-
-    const HAS_ROLLBACK: bool = T::HAS_ROLLBACK;
-
-    fn rollback(args: T::Args, output: TaskRun<T::Output>) -> Option<Undoing> {
-        T::rollback(args, output)
-    }
+    as_its_task!();
 
     fn start_plain(node: Arc<Node<Self>>, _slot: &mut Slot, _now: u64) -> Started {
         let flow = Arc::clone(&node.header.flow);
