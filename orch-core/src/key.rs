@@ -19,7 +19,7 @@ use crate::input::{Gather, Owned, Shared};
 use crate::value::{self, Digest, Encoding, Files, SeenFile};
 
 /// Takes the digest of a value.
-#[allow(
+#[expect(
     unreachable_pub,
     reason = "named by public traits that users cannot reach"
 )]

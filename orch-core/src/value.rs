@@ -26,7 +26,7 @@ pub(crate) use self::codec::digest_with_files;
 pub(crate) use self::describe::{Encoding, digest_of_content, files_in};
 pub(crate) use self::digest::digest_of_text;
 pub(crate) use self::encode::DATA_FILE;
-#[allow(
+#[expect(
     unreachable_pub,
     reason = "named by public traits that users cannot reach"
 )]

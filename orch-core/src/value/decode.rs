@@ -358,6 +358,39 @@ impl<'de> Decoder<'de> {
     }
 }
 
+/// What a type may ask for by a method without further arguments.
+macro_rules! each_ask {
+    ($then:ident) => {
+        $then! {
+            deserialize_any = Any;
+            deserialize_bool = Bool;
+            deserialize_i8 = I8;
+            deserialize_i16 = I16;
+            deserialize_i32 = I32;
+            deserialize_i64 = I64;
+            deserialize_i128 = I128;
+            deserialize_u8 = U8;
+            deserialize_u16 = U16;
+            deserialize_u32 = U32;
+            deserialize_u64 = U64;
+            deserialize_u128 = U128;
+            deserialize_f32 = F32;
+            deserialize_f64 = F64;
+            deserialize_char = Char;
+            deserialize_str = Str;
+            deserialize_string = Str;
+            deserialize_bytes = Bytes;
+            deserialize_byte_buf = Bytes;
+            deserialize_option = Option;
+            deserialize_unit = Unit;
+            deserialize_seq = Seq;
+            deserialize_map = Map;
+            deserialize_identifier = Str;
+            deserialize_ignored_any = Ignored;
+        }
+    };
+}
+
 macro_rules! asks {
     ($($method:ident = $ask:ident;)+) => {$(
         fn $method<V: Visitor<'de>>(self, visitor: V) -> Result<V::Value> {
@@ -373,33 +406,7 @@ impl<'de> Deserializer<'de> for &mut Decoder<'de> {
         false
     }
 
-    asks! {
-        deserialize_any = Any;
-        deserialize_bool = Bool;
-        deserialize_i8 = I8;
-        deserialize_i16 = I16;
-        deserialize_i32 = I32;
-        deserialize_i64 = I64;
-        deserialize_i128 = I128;
-        deserialize_u8 = U8;
-        deserialize_u16 = U16;
-        deserialize_u32 = U32;
-        deserialize_u64 = U64;
-        deserialize_u128 = U128;
-        deserialize_f32 = F32;
-        deserialize_f64 = F64;
-        deserialize_char = Char;
-        deserialize_str = Str;
-        deserialize_string = Str;
-        deserialize_bytes = Bytes;
-        deserialize_byte_buf = Bytes;
-        deserialize_option = Option;
-        deserialize_unit = Unit;
-        deserialize_seq = Seq;
-        deserialize_map = Map;
-        deserialize_identifier = Str;
-        deserialize_ignored_any = Ignored;
-    }
+    each_ask!(asks);
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
         self,
@@ -512,33 +519,7 @@ impl<'de> Deserializer<'de> for Packed<'_, 'de> {
         false
     }
 
-    packed_asks! {
-        deserialize_any = Any;
-        deserialize_bool = Bool;
-        deserialize_i8 = I8;
-        deserialize_i16 = I16;
-        deserialize_i32 = I32;
-        deserialize_i64 = I64;
-        deserialize_i128 = I128;
-        deserialize_u8 = U8;
-        deserialize_u16 = U16;
-        deserialize_u32 = U32;
-        deserialize_u64 = U64;
-        deserialize_u128 = U128;
-        deserialize_f32 = F32;
-        deserialize_f64 = F64;
-        deserialize_char = Char;
-        deserialize_str = Str;
-        deserialize_string = Str;
-        deserialize_bytes = Bytes;
-        deserialize_byte_buf = Bytes;
-        deserialize_option = Option;
-        deserialize_unit = Unit;
-        deserialize_seq = Seq;
-        deserialize_map = Map;
-        deserialize_identifier = Str;
-        deserialize_ignored_any = Ignored;
-    }
+    each_ask!(packed_asks);
 
     fn deserialize_unit_struct<V: Visitor<'de>>(
         self,

@@ -160,6 +160,15 @@ impl Encoder {
     }
 }
 
+/// Integers: a tag, and the number as it is.
+macro_rules! integers {
+    ($($serialize:ident($int:ty) = $tag:ident;)+) => {$(
+        fn $serialize(self, value: $int) -> Result {
+            self.number(tag::$tag, value.to_le_bytes())
+        }
+    )+};
+}
+
 impl<'a> Serializer for &'a mut Encoder {
     type Ok = ();
     type Error = EncodeError;
@@ -180,44 +189,17 @@ impl<'a> Serializer for &'a mut Encoder {
         Ok(())
     }
 
-    fn serialize_i8(self, value: i8) -> Result {
-        self.number(tag::I8, value.to_le_bytes())
-    }
-
-    fn serialize_i16(self, value: i16) -> Result {
-        self.number(tag::I16, value.to_le_bytes())
-    }
-
-    fn serialize_i32(self, value: i32) -> Result {
-        self.number(tag::I32, value.to_le_bytes())
-    }
-
-    fn serialize_i64(self, value: i64) -> Result {
-        self.number(tag::I64, value.to_le_bytes())
-    }
-
-    fn serialize_i128(self, value: i128) -> Result {
-        self.number(tag::I128, value.to_le_bytes())
-    }
-
-    fn serialize_u8(self, value: u8) -> Result {
-        self.number(tag::U8, value.to_le_bytes())
-    }
-
-    fn serialize_u16(self, value: u16) -> Result {
-        self.number(tag::U16, value.to_le_bytes())
-    }
-
-    fn serialize_u32(self, value: u32) -> Result {
-        self.number(tag::U32, value.to_le_bytes())
-    }
-
-    fn serialize_u64(self, value: u64) -> Result {
-        self.number(tag::U64, value.to_le_bytes())
-    }
-
-    fn serialize_u128(self, value: u128) -> Result {
-        self.number(tag::U128, value.to_le_bytes())
+    integers! {
+        serialize_i8(i8) = I8;
+        serialize_i16(i16) = I16;
+        serialize_i32(i32) = I32;
+        serialize_i64(i64) = I64;
+        serialize_i128(i128) = I128;
+        serialize_u8(u8) = U8;
+        serialize_u16(u16) = U16;
+        serialize_u32(u32) = U32;
+        serialize_u64(u64) = U64;
+        serialize_u128(u128) = U128;
     }
 
     fn serialize_f32(self, value: f32) -> Result {

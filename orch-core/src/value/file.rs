@@ -24,7 +24,7 @@ pub enum Files {
 
 /// A file that was part of a value, as it was when its digest was taken.
 #[derive(Debug, Clone)]
-#[allow(
+#[expect(
     unreachable_pub,
     reason = "named by public traits that users cannot reach"
 )]
