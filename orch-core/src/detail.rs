@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use crate::definition::LimitUse;
 use crate::error::TaskError;
 use crate::identity::Identity;
-use crate::node::AnyNode;
+use crate::node::{Ancestors, AnyNode};
 use crate::policy::retry::Backoff;
 use crate::report::AttemptReport;
 use crate::scope::Scope;
@@ -22,7 +22,7 @@ pub(crate) struct Detail {
     pub(crate) options: Overrides,
     pub(crate) error: OnceLock<TaskError>,
     failed_attempts: Mutex<Vec<AttemptReport>>,
-    ancestors: Mutex<Vec<Arc<dyn AnyNode>>>,
+    ancestors: Mutex<Ancestors>,
     /// What this task run submits itself belongs here.
     pub(crate) children: OnceLock<Arc<Scope>>,
     token: Mutex<Option<CancellationToken>>,
@@ -71,7 +71,7 @@ impl Detail {
         })
     }
 
-    pub(crate) fn ancestors(&self) -> MutexGuard<'_, Vec<Arc<dyn AnyNode>>> {
+    pub(crate) fn ancestors(&self) -> MutexGuard<'_, Ancestors> {
         lock(&self.ancestors)
     }
 

@@ -11,6 +11,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 
+pub(crate) use self::observation::Ancestors;
 use crate::body::{Body, Slot, Started};
 use crate::completion::{Completion, Countdown, Ticket};
 use crate::definition::Definition;
@@ -24,6 +25,8 @@ use crate::input::Arguments;
 use crate::report::{EdgeKind, NodeKind};
 use crate::scope::Scope;
 use crate::state::{IllegalStateChange, State, StateChange};
+
+mod observation;
 
 /// What every node has, whatever its types.
 pub(crate) struct Header {
@@ -256,114 +259,6 @@ impl Header {
             self.max_attempts(),
             kind,
         )
-    }
-
-    pub(crate) fn has_interest(&self) -> bool {
-        self.interest.load(Ordering::Acquire) != 0
-    }
-
-    pub(crate) fn add_interest(&self) {
-        // Who completed has nothing to be looked at, then or later; see `release_interest`.
-        if !self.state().is_success() {
-            self.interest.fetch_add(1, Ordering::Relaxed);
-        }
-    }
-
-    /// Gives up one interest. When it was the last, a failure of this node, or of what it was
-    /// skipped for, can no longer be looked at.
-    pub(crate) fn release_interest(&self) {
-        // Once a node has completed nobody counts any more. That is for good, so it does not matter
-        // whether this interest was counted before.
-        if self.state().is_success() || self.interest.fetch_sub(1, Ordering::AcqRel) != 1 {
-            return;
-        }
-        // Most nodes completed, or have no detail: nothing hangs on them.
-        if self.detail.get().is_some() {
-            self.interest_lost();
-        }
-    }
-
-    #[cold]
-    fn interest_lost(&self) {
-        let mut worklist = self.take_ancestors();
-        self.check_out_of_reach();
-        // A loop and not a recursion: a chain of skipped nodes may be a million long.
-        while let Some(ancestor) = worklist.pop() {
-            let header = ancestor.header();
-            if !header.state().is_success() && header.interest.fetch_sub(1, Ordering::AcqRel) == 1 {
-                worklist.append(&mut header.take_ancestors());
-                header.check_out_of_reach();
-            }
-        }
-    }
-
-    fn take_ancestors(&self) -> Vec<Arc<dyn AnyNode>> {
-        self.detail()
-            .map_or_else(Vec::new, |detail| std::mem::take(&mut *detail.ancestors()))
-    }
-
-    /// Tells the flow run when this node failed and nothing is left that could look at it.
-    pub(crate) fn check_out_of_reach(&self) {
-        if self.state().is_failure() && !self.is_observed() && !self.has_interest() {
-            self.flow.failure_out_of_reach(self);
-        }
-    }
-
-    /// Notes that the program looked at how this node ended; for a skipped one that goes for each
-    /// failure among its ancestors, also later ones.
-    pub(crate) fn observe(&self) {
-        if self.flags.fetch_or(OBSERVED, Ordering::AcqRel) & OBSERVED != 0 {
-            return;
-        }
-        let mut worklist = self.ancestors();
-        while let Some(ancestor) = worklist.pop() {
-            let header = ancestor.header();
-            if header.flags.fetch_or(OBSERVED, Ordering::AcqRel) & OBSERVED == 0 {
-                worklist.append(&mut header.ancestors());
-            }
-        }
-    }
-
-    /// What this node was skipped for; before it has ended, what it only waits for.
-    pub(crate) fn ancestors(&self) -> Vec<Arc<dyn AnyNode>> {
-        self.detail()
-            .map_or_else(Vec::new, |detail| detail.ancestors().clone())
-    }
-
-    /// Keeps an interest in what this node only waits for, as an argument does in what it uses.
-    pub(crate) fn adopt_order(&self, after: &[Arc<dyn AnyNode>]) {
-        for upstream in after {
-            upstream.header().add_interest();
-        }
-        self.detail_mut().ancestors().extend_from_slice(after);
-    }
-
-    /// Gives that up at the end of a node that was not skipped.
-    pub(crate) fn release_order(&self) {
-        for upstream in self.take_ancestors() {
-            upstream.header().release_interest();
-        }
-    }
-
-    /// Keeps an interest in what this skipped node was skipped for, as long as there is one in
-    /// the node itself.
-    pub(crate) fn adopt_ancestors(&self, ancestors: Vec<Arc<dyn AnyNode>>) {
-        if ancestors.is_empty() {
-            return;
-        }
-        for ancestor in &ancestors {
-            ancestor.header().add_interest();
-        }
-        let is_observed = self.flags.load(Ordering::Acquire) & OBSERVED != 0;
-        if is_observed {
-            for ancestor in &ancestors {
-                ancestor.header().observe();
-            }
-        }
-        self.detail_mut().ancestors().extend(ancestors);
-        if !self.has_interest() {
-            self.interest_lost();
-        }
     }
 
     pub(crate) fn priority(&self) -> i32 {

@@ -205,6 +205,49 @@ async fn observing_a_skipped_run_observes_later_failures_too() {
     }
 }
 
+/// The second failure is above the skipped run through one that only waits for it, and that was
+/// itself skipped after the program had looked.
+#[flow]
+async fn failure_above_what_waits() -> Result<u64, TaskError> {
+    let failure = fails(3);
+    let sum = {
+        let waits = works::with().after(&failure).submit(1u64);
+        uses_two(fails(1), waits)
+    };
+    assert!(sum.await.is_err());
+    Ok(*works(5).await?)
+}
+
+#[orch_core::test]
+async fn observing_a_skipped_run_observes_what_its_inputs_wait_for() {
+    for mode in [FailureMode::StopOnFailure, FailureMode::ContinueOnFailure] {
+        let run = run(mode, failure_above_what_waits()).await;
+        run.assert_state("uses_two", State::Skipped);
+        assert_eq!(run.result.as_ref().ok(), Some(&5), "{mode:?}");
+    }
+}
+
+/// What the program looked at was skipped for another failure; what only waits for this one was
+/// cancelled afterwards, so that nothing was skipped for it.
+#[flow]
+async fn failure_behind_a_cancelled_run() -> Result<u64, TaskError> {
+    let failure = fails(3);
+    let waits = works::with().after(&failure).submit(1u64);
+    let user = uses_two(fails(1), waits.clone());
+    drop(failure);
+    assert!(user.await.is_err());
+    waits.cancel();
+    Ok(5)
+}
+
+#[orch_core::test]
+async fn a_failure_behind_a_cancelled_run_is_not_taken_for_observed() {
+    let flow = failure_behind_a_cancelled_run();
+    let run = run(FailureMode::ContinueOnFailure, flow).await;
+    run.assert_failed_with::<Broken>();
+    run.assert_state("works", State::Cancelled);
+}
+
 #[flow]
 async fn swallows_a_failure() -> Result<u64, TaskError> {
     drop(fails(1));
