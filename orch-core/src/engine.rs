@@ -252,7 +252,7 @@ impl fmt::Debug for Engine {
 }
 
 /// Where the result of a flow run is left for whoever awaits it.
-pub(crate) type Deliver<T> = Box<dyn FnOnce(Result<T, FlowError>) + Send>;
+pub(crate) type Deliver<T> = Box<dyn FnOnce(&Arc<Flow>, Result<T, FlowError>) + Send>;
 
 impl EngineInner {
     /// Makes an engine on the same store for a flow run that executes nothing: nobody sees it, and

@@ -344,6 +344,19 @@ impl Flow {
         self.recorder.as_ref()
     }
 
+    /// Returns the execution that went on with this one by itself after it had ended, or this one.
+    pub(crate) fn latest(self: &Arc<Self>) -> &Arc<Self> {
+        let mut latest = self;
+        while let Some(next) = latest
+            .recorder
+            .as_ref()
+            .and_then(|recorder| recorder.next())
+        {
+            latest = next;
+        }
+        latest
+    }
+
     /// Set if nothing of it is executed, to see what would be.
     pub(crate) fn rehearsal(&self) -> Option<&Rehearsal> {
         self.recorder.as_ref()?.rehearsal()

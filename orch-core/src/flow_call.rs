@@ -1,5 +1,6 @@
 //! Calls of flows, and the runs they start.
 
+mod lost_result;
 mod run;
 mod subflow;
 
@@ -9,7 +10,7 @@ pub(crate) use self::subflow::{SubflowArgs, SubflowBody};
 use std::fmt;
 use std::future::IntoFuture;
 use std::pin::Pin;
-use std::sync::{Arc, PoisonError};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -101,6 +102,8 @@ struct FlowOptions {
     called_by: Option<(FlowRunId, CallId)>,
     /// Only undo what there is of it.
     roll_back: bool,
+    /// Whether it goes on with a run that lost a result: it does not do so twice.
+    is_second_chance: bool,
 }
 
 impl FlowOptions {
@@ -116,6 +119,7 @@ impl FlowOptions {
             steps: self.steps,
             caller: self.called_by,
             roll_back: self.roll_back,
+            is_second_chance: self.is_second_chance,
         };
         let spec = FlowSpec {
             definition,
@@ -494,6 +498,47 @@ impl<F: FlowFunction> TypedCall<F> {
         }
         .boxed()
     }
+
+    /// Starts the call; what it comes to is put into the cell.
+    fn start_into(
+        self: Box<Self>,
+        result: ResultCell<F::Output>,
+        engine: &Arc<EngineInner>,
+        options: FlowOptions,
+        caller: Option<(FlowRunId, u32)>,
+    ) -> Start<F::Output> {
+        let again = options.waits.then(|| Box::new(options.clone()));
+        let deliver = self.deliver_to(Arc::clone(&result), &options, caller);
+        let (mut opening, mut spec) = options.split(F::definition());
+        spec.caller = caller;
+        if engine.store.is_some() {
+            opening.parameters = Some(self.parameters());
+        }
+        let opened = engine.open_run(&mut spec, opening);
+        if let (Err(FlowErrorKind::AlreadyRunning { .. }), Some(again)) = (&opened, again) {
+            return Start::Elsewhere(self, again);
+        }
+        let mut attached = None;
+        let (flow, is_refused) = match opened {
+            Ok(Opened::Run) => engine.start(spec, |flow| self.body(flow), F::codec(), deliver),
+            Ok(Opened::Attached(flow)) => {
+                attached = Some(F::codec());
+                (flow, false)
+            }
+            Ok(Opened::Completed(row)) => match engine.recorded_result(F::codec(), &row) {
+                Ok(value) => (engine.settle(spec, &row, value, deliver), false),
+                Err(kind) => (engine.refuse(spec, kind, deliver), true),
+            },
+            Err(kind) => (engine.refuse(spec, kind, deliver), true),
+        };
+        Start::Run(FlowRun {
+            flow,
+            is_refused,
+            result,
+            ticket: None,
+            attached,
+        })
+    }
 }
 
 /// Waits for the task runs that are arguments of a flow.
@@ -526,41 +571,7 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
         options: FlowOptions,
         caller: Option<(FlowRunId, u32)>,
     ) -> Start<F::Output> {
-        let again = options.waits.then(|| Box::new(options.clone()));
-        let result: ResultCell<F::Output> = Arc::default();
-        let cell = Arc::clone(&result);
-        let deliver = Box::new(move |result| {
-            *cell.lock().unwrap_or_else(PoisonError::into_inner) = Some(result);
-        });
-        let (mut opening, mut spec) = options.split(F::definition());
-        spec.caller = caller;
-        if engine.store.is_some() {
-            opening.parameters = Some(self.parameters());
-        }
-        let opened = engine.open_run(&mut spec, opening);
-        if let (Err(FlowErrorKind::AlreadyRunning { .. }), Some(again)) = (&opened, again) {
-            return Start::Elsewhere(self, again);
-        }
-        let mut attached = None;
-        let (flow, is_refused) = match opened {
-            Ok(Opened::Run) => engine.start(spec, |flow| self.body(flow), F::codec(), deliver),
-            Ok(Opened::Attached(flow)) => {
-                attached = Some(F::codec());
-                (flow, false)
-            }
-            Ok(Opened::Completed(row)) => match engine.recorded_result(F::codec(), &row) {
-                Ok(value) => (engine.settle(spec, &row, value, deliver), false),
-                Err(kind) => (engine.refuse(spec, kind, deliver), true),
-            },
-            Err(kind) => (engine.refuse(spec, kind, deliver), true),
-        };
-        Start::Run(FlowRun {
-            flow,
-            is_refused,
-            result,
-            ticket: None,
-            attached,
-        })
+        self.start_into(Arc::default(), engine, options, caller)
     }
 
     fn rehearse(

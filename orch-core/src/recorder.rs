@@ -5,17 +5,17 @@ mod store;
 pub(crate) use self::store::{EngineStore, INLINE_BYTES, Kept, NotStored, get};
 
 use std::collections::{HashMap, HashSet};
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::error::{CancelReason, Failure, FlowError, RecordedError, TaskErrorKind};
-use crate::flow::Rehearsal;
+use crate::flow::{Flow, Rehearsal};
 use crate::id::FlowRunId;
 use crate::identity::{Identity, Source};
 use crate::node::Header;
 use crate::report::NodeKind;
 use crate::secret::scrub;
-use crate::state::State;
+use crate::state::{State, StateChange};
 use crate::store::{
     AttemptRow, CallId, Change, Durability, Fence, FlowRunRow, Hold, KeyRow, Place, Position,
     ResultOrigin, RunOrigin, StepRow, StoreError, StoredValue, TaskRunRow, Timestamp,
@@ -76,6 +76,11 @@ pub(crate) struct Recorder {
     row: Mutex<FlowRunRow>,
     /// Set if nothing is executed or written, to see what would be.
     rehearsal: Option<Rehearsal>,
+    /// Whether a result was lost that had been used, so that nothing fits together any more.
+    has_lost_result: AtomicBool,
+    is_second_chance: bool,
+    /// The execution that went on with the flow run after that.
+    next: OnceLock<Arc<Flow>>,
 }
 
 /// What earlier executions of a flow run recorded.
@@ -125,7 +130,44 @@ impl Recorder {
             failed_with: row.error.clone().filter(|_| row.is_rolling_back),
             row: Mutex::new(row),
             rehearsal: None,
+            has_lost_result: AtomicBool::new(false),
+            is_second_chance: false,
+            next: OnceLock::new(),
         }
+    }
+
+    /// Makes it the last of the executions that follow each other by themselves.
+    pub(crate) fn on_its_second_chance(self) -> Self {
+        Self {
+            is_second_chance: true,
+            ..self
+        }
+    }
+
+    /// Notes that a result was lost which something else had been made of.
+    pub(crate) fn lose_result(&self) {
+        self.has_lost_result.store(true, Ordering::Release);
+    }
+
+    /// Whether the flow run that ended with this error is gone on with at once: what it has of a
+    /// lost result is dropped, and the rest may well complete.
+    pub(crate) fn resumes_after(&self, error: &FlowError) -> bool {
+        self.has_lost_result.load(Ordering::Acquire)
+            && !self.is_second_chance
+            && !self.is_rolling_back()
+            && error.change() == StateChange::Fail
+            && lock(&self.row).parameters.is_some()
+    }
+
+    /// Names the execution that goes on with the flow run.
+    pub(crate) fn go_on_as(&self, next: Arc<Flow>) {
+        let is_first = self.next.set(next).is_ok();
+        debug_assert!(is_first, "an execution ends once");
+    }
+
+    /// Returns the execution that went on with the flow run.
+    pub(crate) fn next(&self) -> Option<&Arc<Flow>> {
+        self.next.get()
     }
 
     /// Makes it execute and write nothing, and note what would be.

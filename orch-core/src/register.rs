@@ -297,23 +297,23 @@ impl NamedRun {
 
     /// Returns where the flow run stands now.
     pub fn state(&self) -> State {
-        self.flow.state()
+        self.flow.latest().state()
     }
 
     /// Asks the flow run and its whole tree to stop.
     pub fn cancel(&self) {
-        self.flow.cancel();
+        self.flow.latest().cancel();
     }
 
     /// Puts together what is known of the flow run.
     pub fn report(&self) -> RunReport {
-        self.flow.report()
+        self.flow.latest().report()
     }
 
     /// Waits until the flow run has ended; returns its result and its report.
     pub async fn finish(self) -> (Result<Option<Value>, FlowError>, RunReport) {
         let result = self.result.await;
-        (result, self.flow.report())
+        (result, self.flow.latest().report())
     }
 }
 

@@ -294,6 +294,13 @@ mod a_large_result_that_is_lost {
         (first..10_000).collect()
     }
 
+    /// The same with twice the numbers.
+    #[task]
+    async fn larger(folder: String) -> Vec<u64> {
+        let first = u64::from(exists(&folder, "other"));
+        (first..20_000).collect()
+    }
+
     #[task]
     async fn sum(numbers: &[u64]) -> u64 {
         numbers.iter().sum()
@@ -320,6 +327,24 @@ mod a_large_result_that_is_lost {
         Ok(sum + *last(&numbers).await?)
     }
 
+    #[flow]
+    async fn lossy_twice(folder: String) -> anyhow::Result<u64> {
+        let numbers = large(folder.clone());
+        let later = larger(folder.clone());
+        let sums = *sum(&numbers).await? + *sum(&later).await?;
+        // By now the results are handed back; one of them is lost in each execution.
+        let mut blobs = walk(&PathBuf::from(&folder).join("store/blobs"));
+        blobs.sort_by_key(|blob| blob.metadata().unwrap().len());
+        for (name, blob) in [("lose", &blobs[0]), ("lose later", &blobs[blobs.len() - 1])] {
+            if std::fs::remove_file(Path::new(&folder).join(name)).is_ok() {
+                std::fs::remove_file(blob)?;
+                break;
+            }
+        }
+        gate(folder).await?;
+        Ok(sums + *last(&numbers).await? + *last(&later).await?)
+    }
+
     fn walk(folder: &Path) -> Vec<PathBuf> {
         let mut files = Vec::new();
         for entry in std::fs::read_dir(folder).unwrap() {
@@ -334,6 +359,7 @@ mod a_large_result_that_is_lost {
     }
 
     const SUM: u64 = 9_999 * 10_000 / 2;
+    const LARGER_SUM: u64 = 19_999 * 20_000 / 2;
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
     async fn before_its_dependents_started_is_made_again() {
@@ -360,23 +386,34 @@ mod a_large_result_that_is_lost {
     }
 
     #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-    async fn and_is_another_one_now_ends_the_flow_run() {
+    async fn and_is_another_one_now_makes_the_flow_run_go_on_by_itself() {
         let folder = Folder::new("lost-other");
         assert!(play("lossy", &folder).await.0.is_err());
         for name in ["lose", "go", "other"] {
             permit(&folder, name);
         }
-        let (result, _) = play("lossy", &folder).await;
-        let error = result.unwrap_err();
-        assert!(
-            error.contains("`large` was lost after it had been used"),
-            "{error}"
-        );
-        // Started once more, all of it is made of the new one.
-        std::fs::remove_file(folder.path().join("lose")).unwrap();
         let (result, report) = play("lossy", &folder).await;
+        // All of it is made of the new one.
         assert_eq!(result, Ok(json!(SUM + 9_999)));
         assert_eq!(states(&report, "sum"), [State::Completed]);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn and_another_one_after_it_ends_the_flow_run() {
+        let folder = Folder::new("lost-twice");
+        assert!(play("lossy_twice", &folder).await.0.is_err());
+        for name in ["lose", "lose later", "go", "other"] {
+            permit(&folder, name);
+        }
+        let (result, report) = play("lossy_twice", &folder).await;
+        let error = result.unwrap_err();
+        let what = "`larger` was lost after it had been used";
+        assert!(error.contains(what), "{error}");
+        assert_eq!(states(&report, "large"), [State::Completed]);
+        // Started once more, all of it is made of the new ones.
+        let (result, report) = play("lossy_twice", &folder).await;
+        assert_eq!(result, Ok(json!(SUM + 9_999 + LARGER_SUM + 19_999)));
+        assert_eq!(states(&report, "sum"), [State::Reused, State::Completed]);
     }
 }
 

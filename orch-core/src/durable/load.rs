@@ -77,6 +77,9 @@ pub(crate) async fn load<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
         return Ok(());
     }
     let lost = || {
+        if let Some(recorder) = flow.recorder() {
+            recorder.lose_result();
+        }
         Failure::last(TaskErrorKind::CacheLost {
             task_run: header.name().to_owned(),
         })

@@ -39,6 +39,8 @@ pub(crate) struct Opening {
     pub(crate) caller: Option<(FlowRunId, CallId)>,
     /// Only undo what there is of it.
     pub(crate) roll_back: bool,
+    /// Whether it goes on with a run that lost a result.
+    pub(crate) is_second_chance: bool,
 }
 
 /// What became of it.
@@ -100,7 +102,11 @@ impl EngineInner {
                         row.is_rolling_back = true;
                     }
                     let past = store.past(&row).map_err(|error| store_error(&error))?;
-                    record(spec, store, fence, *row, past, convert::identity);
+                    let finish = match opening.is_second_chance {
+                        true => Recorder::on_its_second_chance,
+                        false => convert::identity,
+                    };
+                    record(spec, store, fence, *row, past, finish);
                     Ok(Opened::Run)
                 }
                 RunClaim::Completed(row) => Ok(Opened::Completed(row)),

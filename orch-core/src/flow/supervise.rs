@@ -98,12 +98,13 @@ pub(crate) async fn run<T: Send + 'static>(
     guard.end(result);
 }
 
-/// Whether there is something to undo, and it is ours: what another engine goes on with is not, and
-/// what a shutdown interrupts is gone on with at the next start.
+/// Whether there is something to undo, and it is ours: what another engine goes on with is not. What
+/// a shutdown interrupts is gone on with at the next start, and what a lost result does, at once.
 async fn must_undo(flow: &Flow, error: &FlowError) -> bool {
     flow.has_rollbacks()
         && match flow.recorder() {
             Some(_) if error.is_interruption() => false,
+            Some(recorder) if recorder.resumes_after(error) => false,
             Some(recorder) => recorder.begin_roll_back(error).await,
             None => true,
         }
@@ -392,11 +393,7 @@ impl<T> Drop for CrashGuard<T> {
     }
 }
 
-fn end<T>(
-    flow: &Arc<Flow>,
-    result: Result<T, FlowError>,
-    deliver: impl FnOnce(Result<T, FlowError>),
-) {
+fn end<T>(flow: &Arc<Flow>, result: Result<T, FlowError>, deliver: Deliver<T>) {
     let (change, on) = match &result {
         Ok(_) => (StateChange::Complete, HookOn::Success),
         Err(error) => {
@@ -423,28 +420,24 @@ fn end<T>(
         error: flow.error.get().cloned(),
     });
     flow.engine.flow_ended(flow);
-    deliver(result);
+    deliver(flow, result);
     for waker in flow.ended.complete() {
         waker.wake();
     }
 }
 
 /// Ends a flow run that never started.
-pub(crate) fn refuse<T>(
-    flow: &Arc<Flow>,
-    kind: FlowErrorKind,
-    deliver: impl FnOnce(Result<T, FlowError>),
-) {
+pub(crate) fn refuse<T>(flow: &Arc<Flow>, kind: FlowErrorKind, deliver: Deliver<T>) {
     end(flow, Err(FlowError::new(flow.name.clone(), kind)), deliver);
 }
 
 /// Ends a flow run that had ended before: nothing is run, and nobody is told.
-pub(crate) fn settle<T>(flow: &Arc<Flow>, result: T, deliver: impl FnOnce(Result<T, FlowError>)) {
+pub(crate) fn settle<T>(flow: &Arc<Flow>, result: T, deliver: Deliver<T>) {
     let started = flow.change(StateChange::Start);
     let completed = started.and_then(|_| flow.change(StateChange::Complete));
     debug_assert!(completed.is_ok(), "nobody else has the flow run yet");
     let _ = flow.ended_after.set(Duration::ZERO);
-    deliver(Ok(result));
+    deliver(flow, Ok(result));
     drop(flow.ended.complete());
 }
 

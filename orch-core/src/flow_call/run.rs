@@ -44,7 +44,7 @@ impl<T> FlowRun<T> {
 
     /// Returns where the flow run stands now.
     pub fn state(&self) -> State {
-        self.flow.state()
+        self.flow.latest().state()
     }
 
     /// Whether the flow run has ended.
@@ -54,7 +54,7 @@ impl<T> FlowRun<T> {
 
     /// Returns why it did not complete, once it has ended.
     pub fn error(&self) -> Option<FlowError> {
-        self.flow.error().cloned()
+        self.flow.latest().error().cloned()
     }
 
     /// Asks the flow run and its whole tree to stop. What has not started never will; what runs
@@ -63,7 +63,7 @@ impl<T> FlowRun<T> {
     /// It ends as cancelled, also when a failure had stopped it before. Once its body has returned
     /// and all its task runs have ended, what it ends as is decided.
     pub fn cancel(&self) {
-        self.flow.cancel();
+        self.flow.latest().cancel();
     }
 
     pub(crate) fn inner(&self) -> Arc<Flow> {
@@ -77,13 +77,20 @@ impl<T> FlowRun<T> {
 
     /// Puts together what is known of the flow run: final once it has ended, a snapshot before.
     pub fn report(&self) -> RunReport {
-        self.flow.report()
+        self.flow.latest().report()
     }
 
     /// Waits until the flow run has ended, without taking its result.
     pub async fn wait(&self) {
-        let mut ticket = None;
-        std::future::poll_fn(|cx| poll_ended(&self.flow, &mut ticket, cx)).await;
+        let mut flow = &self.flow;
+        loop {
+            let mut ticket = None;
+            std::future::poll_fn(|cx| poll_ended(flow, &mut ticket, cx)).await;
+            match flow.latest() {
+                latest if Arc::ptr_eq(latest, flow) => return,
+                latest => flow = latest,
+            }
+        }
     }
 
     /// Waits until the flow run has ended; returns its result and its report.
@@ -93,7 +100,7 @@ impl<T> FlowRun<T> {
     {
         let flow = Arc::clone(&self.flow);
         let result = self.await;
-        (result, flow.report())
+        (result, flow.latest().report())
     }
 
     pub(super) fn refusal(&self) -> Option<FlowError> {
@@ -136,7 +143,14 @@ impl<T> Future for FlowRun<T> {
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        std::task::ready!(poll_ended(&this.flow, &mut this.ticket, cx));
+        loop {
+            std::task::ready!(poll_ended(&this.flow, &mut this.ticket, cx));
+            let latest = Arc::clone(this.flow.latest());
+            if Arc::ptr_eq(&latest, &this.flow) {
+                break;
+            }
+            (this.flow, this.ticket) = (latest, None);
+        }
         if let Some(codec) = this.attached {
             return Poll::Ready(this.flow.recorded_result(codec));
         }

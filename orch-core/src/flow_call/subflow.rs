@@ -163,7 +163,7 @@ impl<T> CancelOnDrop<'_, T> {
     /// Stops the subflow; one that goes down with its engine is told so.
     fn cancel(&self) {
         match self.caller.stop_reason() {
-            Some(reason @ CancelReason::Shutdown) => self.run.flow.cancel_for(reason),
+            Some(reason @ CancelReason::Shutdown) => self.run.flow.latest().cancel_for(reason),
             _ => self.run.cancel(),
         }
     }
