@@ -14,6 +14,7 @@ use tokio::time::{Instant, Sleep};
 
 use crate::body::{Body, ended_meanwhile};
 use crate::definition::{HookOn, Kind, LimitUse};
+use crate::durable;
 use crate::error::{Failure, RecordedError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::flow::call_hook;
@@ -267,6 +268,9 @@ async fn attempt_once<B: Body>(
         let acquiring = acquire(header, &policy.limits);
         Some(with_clocks(&queue_clocks, acquiring).await??)
     };
+    // Only now: what waits for its turn takes no memory.
+    let loading = durable::load_inputs(&args);
+    with_clocks(&queue_clocks, loading).await??;
 
     start_attempt(header, flow.now())?;
     let running = Lending {

@@ -248,6 +248,13 @@ impl Definition {
             .any(|parameter| parameter.passing == ParameterPassing::Context)
     }
 
+    /// Whether inputs are part of a run's name, or of the names of its limits.
+    pub(crate) fn names_its_inputs(&self) -> bool {
+        let has_inputs = |template: &str| template.contains('{');
+        let mut limits = self.limits.iter().map(|limit| &*limit.name);
+        self.name_template.is_some_and(has_inputs) || limits.any(has_inputs)
+    }
+
     /// Whether a run needs nothing but its inputs: no retries, clocks, limits, names or hooks.
     pub(crate) const fn is_plain(&self) -> bool {
         self.retries == 0

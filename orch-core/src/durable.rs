@@ -10,7 +10,7 @@ mod load;
 
 pub(crate) use self::hit::hit_at_once;
 pub(crate) use self::lead::Leading;
-pub(crate) use self::load::load;
+pub(crate) use self::load::{load, load_inputs};
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -31,9 +31,9 @@ use crate::value::SeenFile;
 use self::earlier::{hand_back, is_same, is_same_code, note_crashes};
 use self::hit::{Age, load_hit, look_up, take_hit, take_value};
 use self::inputs::look_at_inputs;
-use self::keep::{Value, keep_cached, record_end, store_result};
+use self::keep::{Value, keep_cached, keeps_in_memory, record_end, store_result};
 use self::lead::{claim_elsewhere, refresh, refreshing};
-use self::load::{load_inputs, load_parts};
+use self::load::load_parts;
 
 /// How often to look whether another process has ended an execution that this one waits for.
 const FOREIGN_EXECUTION: Duration = Duration::from_millis(20);
@@ -180,8 +180,9 @@ async fn execute<B: Body>(
     leading: Option<Leading>,
     files: Vec<SeenFile>,
 ) -> Result<(), Failure> {
-    let loading = load_inputs(&args);
-    loading.await?;
+    if node.header.definition.names_its_inputs() {
+        load_inputs(&args).await?;
+    }
     if let Some(recorder) = &recorder {
         recorder.store.journal.until_room().await;
         if node.header.definition.effect {
@@ -216,9 +217,13 @@ async fn execute<B: Body>(
         let hold = hold.take_if(|_| recorder.is_none());
         keep_cached(node, &value, key, stored, hold, took);
     }
-    match value {
-        Value::Own(value) => node.keep(value),
-        Value::Shared(value) => node.keep_shared(value),
+    if keeps_in_memory(&node.header) {
+        match value {
+            Value::Own(value) => node.keep(value),
+            Value::Shared(value) => node.keep_shared(value),
+        }
+    } else {
+        identity.set_unloaded(true);
     }
     if let Some(recorder) = &recorder {
         if changed.is_some() {

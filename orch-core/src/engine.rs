@@ -41,6 +41,7 @@ use crate::faults::Faults;
 use crate::flow::{self, CrashGuard, Flow, FlowBody, FlowSpec};
 use crate::id::FlowRunId;
 use crate::limit::{Limit, LimitStatus, Limits};
+use crate::memory::Memory;
 use crate::node::Header;
 use crate::pattern;
 use crate::recorder::EngineStore;
@@ -87,6 +88,7 @@ pub(crate) struct EngineInner {
     pub(crate) pool: Pool,
     pub(crate) faults: Faults,
     pub(crate) cache: Arc<Cache>,
+    pub(crate) memory: Arc<Memory>,
     pub(crate) store: Option<Arc<EngineStore>>,
     pub(crate) clock: Clock,
     /// The program, or why it is not known, where each build is to have a cache of its own.
@@ -266,6 +268,7 @@ impl EngineInner {
             pool: self.pool.clone(),
             faults: Faults::default(),
             cache: Arc::clone(&self.cache),
+            memory: Arc::clone(&self.memory),
             store: self.store.clone(),
             clock: Clock::start(),
             build: self.build.clone(),

@@ -8,6 +8,7 @@ use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use crate::durable::Leading;
 use crate::key::{CallHasher, KnownCall, branch_base, numbered};
+use crate::memory::Share;
 use crate::node::Header;
 use crate::report::EdgeKind;
 use crate::state::StateChange;
@@ -48,6 +49,8 @@ pub(crate) struct Identity {
     pub(crate) loading: tokio::sync::Mutex<()>,
     /// Whether the result is only in the store.
     is_unloaded: AtomicBool,
+    /// What the result takes in memory, for one that is large and stored.
+    pub(crate) share: OnceLock<Share>,
     /// Whether the result is recorded; then nothing that happens to this node changes the record.
     is_recorded: AtomicBool,
     /// When a result that was handed back was made.

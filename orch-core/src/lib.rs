@@ -76,6 +76,7 @@ mod limit;
 mod logs;
 mod manifest;
 mod map;
+mod memory;
 mod node;
 mod padded;
 mod parameters;

@@ -9,7 +9,7 @@ use crate::compute;
 use crate::definition::{CacheOption, Kind};
 use crate::error::{Failure, TaskErrorKind};
 use crate::flow::Flow;
-use crate::node::Node;
+use crate::node::{Header, Node};
 use crate::recorder::{self, EngineStore, Kept, NotStored, Recorder};
 use crate::state::State;
 use crate::store::{CacheRow, CallId, Change, Durability, Hold, KeyRow, Place, StoredValue};
@@ -101,6 +101,27 @@ pub(super) fn in_memory<T>(
         stored: codec.identify(value)?,
         place: Place::Blob,
     })
+}
+
+/// Whether the result stays in memory, or is read from the store when it is needed.
+pub(super) fn keeps_in_memory(header: &Header) -> bool {
+    let engine = &header.flow.engine;
+    let identity = header.identity_mut();
+    // A map takes the results of its items as they end.
+    let (Some(stored), Some(_), false) = (identity.stored.get(), &engine.store, header.is_item())
+    else {
+        return true;
+    };
+    if !matches!(stored.place, Place::Blob) {
+        return true;
+    }
+    match engine.memory.claim(stored.stored.len) {
+        Some(share) => {
+            let _ = identity.share.set(share);
+            true
+        }
+        None => false,
+    }
 }
 
 pub(super) fn keep_cached<B: Body>(

@@ -32,7 +32,7 @@ pub(super) fn load_parts<A: Arguments>(
 }
 
 /// Brings the results of the upstream task runs into memory.
-pub(super) fn load_inputs<A: Arguments>(
+pub(crate) fn load_inputs<A: Arguments>(
     args: &A,
 ) -> impl Future<Output = Result<(), Failure>> + Send + use<A> {
     let mut missing: Vec<NodeRef> = Vec::new();
@@ -72,6 +72,8 @@ pub(crate) async fn load<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
         .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))?;
     if let Some(result) = found {
         node.keep(result);
+        let share = flow.engine.memory.take(stored.stored.len);
+        let _ = header.identity_mut().share.set(share);
         // They were kept for the other case.
         node.clear_inputs();
         return Ok(());

@@ -15,6 +15,7 @@ use crate::compute::Pool;
 use crate::event::EventSource;
 use crate::faults::Faults;
 use crate::limit::{Limit, Limits};
+use crate::memory::Memory;
 use crate::policy::failure_mode::FailureMode;
 use crate::recorder::EngineStore;
 use crate::resource::Resources;
@@ -106,6 +107,16 @@ impl EngineBuilder {
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.config.event_capacity = events;
         self.config.set_by_program("event_capacity");
+        self
+    }
+
+    /// How many bytes of large results flow runs keep in memory until all that uses them has run, by
+    /// their stored length. A result beyond that is only in the store and is read when it is
+    /// needed. Counted are results of more than 16 KiB that are stored anyhow; on an engine without a
+    /// store it has no effect. Default: no limit.
+    pub fn memory_budget(mut self, bytes: u64) -> Self {
+        self.config.memory_budget = Some(bytes);
+        self.config.set_by_program("memory_budget");
         self
     }
 
@@ -204,6 +215,7 @@ impl EngineBuilder {
             .compute_threads
             .map_or_else(Pool::shared, Pool::new);
         let cache = Arc::new(Cache::new(self.config.memory_cache));
+        let memory = Memory::new(self.config.memory_budget);
         let build = self.config.cache_per_build.then(digest_of_program);
         let engine = Arc::new(EngineInner {
             build,
@@ -214,6 +226,7 @@ impl EngineBuilder {
             pool,
             faults: self.faults,
             cache,
+            memory,
             store,
             clock: Clock::start(),
             is_closed: AtomicBool::new(false),

@@ -102,6 +102,14 @@ pub(super) const ENTRIES: &[Entry] = &[
         show: |config| config.log_limit.to_string(),
     },
     Entry {
+        key: "memory_budget",
+        set: |config, text| {
+            config.memory_budget = Some(bytes(text)?);
+            Ok(())
+        },
+        show: |config| shown_bytes(config.memory_budget),
+    },
+    Entry {
         key: "memory_cache",
         set: |config, text| {
             let bytes = bytes(text)?;
