@@ -496,7 +496,8 @@ mod a_result_that_stays_in_memory {
         let result = measure(5_000u64).key("k").on(&engine).await;
         assert_eq!(result.unwrap(), 5_000);
         let executed = [&LOADED, &COUNTED].map(|count| count.load(Ordering::SeqCst));
-        assert_eq!(executed, [2, 2]);
+        // The rows came to the same, so what was counted then still holds.
+        assert_eq!(executed, [2, 1]);
     }
 }
 

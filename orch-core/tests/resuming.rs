@@ -284,6 +284,88 @@ mod a_file_that_changes_while_it_is_read {
     }
 }
 
+mod what_uses_a_result_that_is_not_stored {
+    use super::*;
+
+    #[task]
+    async fn number(folder: String, n: u64) -> u64 {
+        note_in(folder.as_ref(), "number");
+        n
+    }
+
+    #[task(keep = "memory")]
+    async fn fleeting(folder: String) -> Vec<u64> {
+        let first = u64::from(exists(&folder, "other"));
+        (first..10).collect()
+    }
+
+    #[task]
+    async fn double(folder: String, n: &u64) -> u64 {
+        note_in(folder.as_ref(), "double");
+        2 * n
+    }
+
+    #[task]
+    async fn longest(folder: String, names: &[String]) -> usize {
+        note_in(folder.as_ref(), "longest");
+        names.iter().map(String::len).max().unwrap()
+    }
+
+    #[task]
+    async fn count(folder: String, numbers: &[u64]) -> usize {
+        note_in(folder.as_ref(), "count");
+        numbers.len()
+    }
+
+    #[flow]
+    async fn unstored(folder: String) -> anyhow::Result<u64> {
+        let path = folder.clone();
+        let sum = map(1..=4u64, move |n| number(path.clone(), n)).fold(0, |sum, n| sum + n);
+        let path = folder.clone();
+        let pair = group("pair", move || async move {
+            let n = *number(path.clone(), 5).await?;
+            Ok((n, vec!["five".to_owned()]))
+        });
+        let (five, names) = pair.unzip();
+        let doubled = *double(folder.clone(), sum).await? + *double(folder.clone(), five).await?;
+        let longest = *longest(folder.clone(), names).await?;
+        let counted = *count(folder.clone(), fleeting(folder.clone())).await?;
+        gate(folder).await?;
+        Ok(doubled + (longest + counted) as u64)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn is_handed_back_if_that_comes_to_the_same() {
+        let folder = Folder::new("unstored");
+        assert!(play("unstored", &folder).await.0.is_err());
+        let first = folder.notes();
+        permit(&folder, "go");
+        let (result, report) = play("unstored", &folder).await;
+        // 2 * (1 + 2 + 3 + 4) + 2 * 5 + 4 letters + 10 numbers
+        assert_eq!(result, Ok(json!(44)));
+        for task in ["double", "longest", "count"] {
+            assert!(
+                states(&report, task)
+                    .iter()
+                    .all(|state| *state == State::Reused)
+            );
+        }
+        assert_eq!(folder.notes(), first);
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn and_runs_again_if_not() {
+        let folder = Folder::new("unstored-other");
+        assert!(play("unstored", &folder).await.0.is_err());
+        permit(&folder, "go");
+        permit(&folder, "other");
+        let (result, report) = play("unstored", &folder).await;
+        assert_eq!(result, Ok(json!(43)));
+        assert_eq!(states(&report, "count"), [State::Completed]);
+        assert_eq!(states(&report, "double"), [State::Reused; 2]);
+    }
+}
+
 mod a_large_result_that_is_lost {
     use super::*;
 

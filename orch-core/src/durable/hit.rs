@@ -63,7 +63,8 @@ pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
     let _ = identity.source.set(Source::Cache(origin));
     node.keep_shared(value);
     if let Some(recorder) = recorder {
-        let _ = identity.inputs.set(inputs_of::<B>(&args, None));
+        let inputs = inputs_of::<B>(&args, Some((key, false)));
+        let _ = identity.inputs.set(inputs);
         let parts = Vec::new();
         let _ = identity.key.set(KeyRow { digest: key, parts });
         identity.set_execution(recorder.next_execution());

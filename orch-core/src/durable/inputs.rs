@@ -35,7 +35,10 @@ pub(super) async fn look_at_inputs<B: Body>(
     let header = &node.header;
     let has_files = header.identity().is_some_and(|identity| identity.has_files);
     let wants_key = is_cached(header.definition) && !is_stubbed;
-    if !wants_key && !has_files {
+    // Only a task knows the types of its inputs, and with them how to hash those.
+    let is_recorded_task = B::task().is_some() && header.flow.recorder().is_some();
+    let has_unknown = is_recorded_task && has_unknown::<B>(&args);
+    if !wants_key && !has_files && !has_unknown {
         let inputs = inputs_of::<B>(&args, None);
         let looked_at = LookedAt {
             key: None,
@@ -44,7 +47,7 @@ pub(super) async fn look_at_inputs<B: Body>(
         };
         return Ok((args, looked_at));
     }
-    if wants_key && !has_files && header.flow.recorder().is_some() {
+    if wants_key && !has_files && !has_unknown && header.flow.recorder().is_some() {
         // Nothing here takes long: large results have a digest already.
         let looked_at = look::<B>(node, &args, wants_key);
         return Ok((args, looked_at));
@@ -68,7 +71,7 @@ fn look<B: Body>(node: &Node<B>, args: &B::Args, wants_key: bool) -> LookedAt {
     let header = &node.header;
     match key_of::<B>(node, args, Files::ByContent) {
         Ok((key, files)) => LookedAt {
-            inputs: inputs_of::<B>(args, (!files.is_empty()).then_some(key.digest)),
+            inputs: inputs_of::<B>(args, Some((key.digest, !files.is_empty()))),
             key: wants_key.then(|| key.to_row()),
             files,
         },
@@ -76,10 +79,15 @@ fn look<B: Body>(node: &Node<B>, args: &B::Args, wants_key: bool) -> LookedAt {
             if wants_key {
                 warn_no_key(header.name(), &problem);
             }
+            let has_files = header.identity().is_some_and(|identity| identity.has_files);
             LookedAt {
                 key: None,
-                // No record has it: the task run is not handed back.
-                inputs: [0; 16],
+                inputs: if wants_key || has_files {
+                    // No record has it: the task run is not handed back.
+                    [0; 16]
+                } else {
+                    inputs_of::<B>(args, None)
+                },
                 files: Vec::new(),
             }
         }
@@ -113,10 +121,22 @@ fn warn_no_key(task_run: &str, problem: &NoKey) {
     tracing::warn!(target: "orch", task_run, "the task run is not cached: {problem}");
 }
 
+/// Whether there is an upstream result that nobody has hashed: of a fold, a group, another flow run.
+fn has_unknown<B: Body>(args: &B::Args) -> bool {
+    let mut has_unknown = false;
+    args.visit(&mut |upstream| {
+        let digest = upstream.header.identity().and_then(Identity::digest);
+        has_unknown |= digest.is_none() && upstream.header.state().is_success();
+    });
+    has_unknown
+}
+
 /// A hash of what the inputs are: each upstream result by its digest, or by its execution where it
-/// has none.
-pub(super) fn inputs_of<B: Body>(args: &B::Args, files: Option<Digest>) -> [u8; 16] {
+/// has none. A key, where there is one, stands for all results without a digest, and for the files
+/// among the plain arguments, if there are such.
+pub(super) fn inputs_of<B: Body>(args: &B::Args, key: Option<(Digest, bool)>) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key("orch inputs of a task run, version 1");
+    let mut needs_key = key.is_some_and(|(_, has_files)| has_files);
     args.visit(&mut |upstream| {
         let identity = upstream.header.identity();
         match identity.and_then(Identity::digest) {
@@ -124,6 +144,7 @@ pub(super) fn inputs_of<B: Body>(args: &B::Args, files: Option<Digest>) -> [u8; 
                 hasher.update(&[1]);
                 hasher.update(digest.as_bytes());
             }
+            None if key.is_some() && upstream.header.state().is_success() => needs_key = true,
             None => {
                 hasher.update(&[if upstream.header.state().is_success() {
                     2
@@ -135,9 +156,9 @@ pub(super) fn inputs_of<B: Body>(args: &B::Args, files: Option<Digest>) -> [u8; 
             }
         }
     });
-    if let Some(files) = files {
+    if let Some((key, _)) = key.filter(|_| needs_key) {
         hasher.update(&[4]);
-        hasher.update(files.as_bytes());
+        hasher.update(key.as_bytes());
     }
     let mut inputs = [0; 16];
     inputs.copy_from_slice(&hasher.finalize().as_bytes()[..16]);
