@@ -24,7 +24,7 @@ use orch_ml::tasks::{
 };
 use orch_ml::{
     ClassificationDataset, ClassificationMetrics, CsvOptions, ForestClassifier, ForestOptions,
-    MlError,
+    MlError, Split, Test,
 };
 
 /// How many rows each class gets from the model, by name.
@@ -34,7 +34,7 @@ pub type Predicted = Vec<(String, usize)>;
 #[task(cache)]
 pub fn predict(
     model: &ForestClassifier,
-    rows: &ClassificationDataset,
+    rows: &Test<ClassificationDataset>,
 ) -> Result<Predicted, MlError> {
     let predictions = model.predict(rows.records())?;
     let count = |class| predictions.labels().filter(|label| *label == class).count();
@@ -58,7 +58,8 @@ pub async fn daily_forest(
     let table = load_csv(data, CsvOptions::default());
     let complete = drop_incomplete(&table);
     let dataset = separate_label(&complete, target);
-    let (train, test) = split_classes(&dataset, test_fraction, seed).unzip();
+    let (train, test) =
+        split_classes(&dataset, Split::stratified(test_fraction).seed(seed)).unzip();
     let model = train_forest_classifier(&train, forest);
     let metrics = evaluate_forest_classifier(&model, &test);
 

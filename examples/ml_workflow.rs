@@ -8,7 +8,9 @@ use anyhow::Context as _;
 use clap::Parser as _;
 use orch_core::{Progress, prelude::*};
 use orch_examples::{WorkflowArguments, collect_logs, engine, exit_code, show_run};
-use orch_ml::{CsvOptions, Dataset, LinearModel, MlError, RegressionMetrics, Table};
+use orch_ml::{
+    CsvOptions, Dataset, LinearModel, MlError, RegressionMetrics, Split, Table, Test, Train,
+};
 
 /// Reads the table. Only what may pass is tried again: a missing file stays missing.
 #[task(cache, retries = 2, backoff = "1s..10s")]
@@ -24,21 +26,21 @@ pub fn preprocess(
     target: &str,
     test_fraction: f64,
     seed: u64,
-) -> Result<(Dataset, Dataset), MlError> {
+) -> Result<(Train<Dataset>, Test<Dataset>), MlError> {
     let complete = orch_ml::drop_missing(table)?;
     let dataset = orch_ml::to_dataset(&complete, features, target)?;
-    orch_ml::train_test_split(&dataset, test_fraction, seed)
+    orch_ml::train_test_split(&dataset, &Split::random(test_fraction).seed(seed))
 }
 
 /// Fits a linear regression.
 #[task(cache)]
-pub fn train_model(train: &Dataset) -> Result<LinearModel, MlError> {
+pub fn train_model(train: &Train<Dataset>) -> Result<LinearModel, MlError> {
     orch_ml::fit_linear(train)
 }
 
 /// Compares what the model says of rows that it has not seen with what they are.
 #[task(cache)]
-pub fn evaluate(model: &LinearModel, test: &Dataset) -> Result<RegressionMetrics, MlError> {
+pub fn evaluate(model: &LinearModel, test: &Test<Dataset>) -> Result<RegressionMetrics, MlError> {
     orch_ml::evaluate_regression(model, test)
 }
 

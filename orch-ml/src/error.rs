@@ -196,6 +196,42 @@ pub enum MlError {
         /// Rows left for testing.
         n_test: usize,
     },
+    /// A class has fewer rows than a stratified split needs of each.
+    #[error(
+        "class `{class}` has {n_rows} {}, a stratified split needs at least {needed} of each class",
+        if *n_rows == 1 { "row" } else { "rows" }
+    )]
+    TooFewOfClass {
+        /// The class.
+        class: String,
+        /// Its rows.
+        n_rows: usize,
+        /// Rows needed.
+        needed: usize,
+    },
+    /// There are fewer groups than a split needs.
+    #[error(
+        "there {} {n_groups} {}, the split needs at least {needed}",
+        if *n_groups == 1 { "is" } else { "are" },
+        if *n_groups == 1 { "group" } else { "groups" }
+    )]
+    TooFewGroups {
+        /// Number of groups.
+        n_groups: usize,
+        /// Groups needed.
+        needed: usize,
+    },
+    /// The data has nothing that the split could go by.
+    #[error("this data cannot be split {split}")]
+    SplitNotPossible {
+        /// How it was to be split.
+        split: String,
+        /// What to do.
+        help: &'static str,
+    },
+    /// Rows that a model was fitted to are among those it is to be measured with.
+    #[error("the rows to test with may be among those that the model was fitted to")]
+    TestSeenInTraining,
     /// An option or parameter is outside its range.
     #[error("`{name}` is {value}, expected {expected}")]
     InvalidOption {
@@ -345,6 +381,12 @@ impl MlError {
                 "drop that column first, or use `drop_missing_in` for the columns you need"
             }
             Self::TooFewRows { .. } => "use more rows or another `test_fraction`",
+            Self::TooFewOfClass { .. } => "use more rows, drop the class, or split at random",
+            Self::TooFewGroups { .. } => "use more groups, fewer folds or another `test_fraction`",
+            Self::SplitNotPossible { help, .. } => help,
+            Self::TestSeenInTraining => {
+                "fit to the train side and test with the other side of the same split"
+            }
             Self::InvalidOption { .. } => "give a value in the expected range",
             Self::LengthMismatch { .. } => "take both from the same rows",
             Self::CodeOutOfRange { .. } => "build the dataset with `to_classification_dataset`",

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 use crate::error::MlError;
 use crate::metric;
+use crate::splitting::{MeasureWith, Origin, check_unseen};
 
 /// A model that predicts a number for each row.
 pub trait Regressor {
@@ -18,6 +19,11 @@ pub trait Regressor {
     /// [`MlError::FeatureMissing`] if the records lack a feature of the model, whose order does
     /// not matter, and [`MlError::NotFinite`].
     fn predict(&self, records: &Records) -> Result<Array1<f64>, MlError>;
+
+    /// Where the rows are from that the model was fitted to, if it knows.
+    fn trained_on(&self) -> Option<&Origin> {
+        None
+    }
 }
 
 /// A model that predicts a class for each row.
@@ -25,6 +31,11 @@ pub trait Classifier {
     /// The classes that the model knows, in the order of the columns of
     /// [`predict_probabilities`](Self::predict_probabilities).
     fn classes(&self) -> &[ClassLabel];
+
+    /// Where the rows are from that the model was fitted to, if it knows.
+    fn trained_on(&self) -> Option<&Origin> {
+        None
+    }
 
     /// Predicts the probability of each class.
     ///
@@ -115,14 +126,17 @@ pub struct RegressionMetrics {
     pub n_rows: usize,
 }
 
-/// Evaluates a model on rows that it should not have been trained on.
+/// Evaluates a model on rows that it was not fitted to.
 ///
 /// # Errors
-/// Those of [`Regressor::predict`]; [`MlError::NoRows`].
+/// Those of [`Regressor::predict`]; [`MlError::NoRows`]; [`MlError::TestSeenInTraining`] if the rows
+/// may be among those that the model was fitted to.
 pub fn evaluate_regression<M: Regressor + ?Sized>(
     model: &M,
-    test: &Dataset,
+    test: &impl MeasureWith<Dataset>,
 ) -> Result<RegressionMetrics, MlError> {
+    check_unseen(model.trained_on(), test.origin())?;
+    let test = test.data();
     let predictions = model.predict(test.records())?;
     let (targets, predictions) = (test.targets().view(), predictions.view());
     Ok(RegressionMetrics {
@@ -171,16 +185,18 @@ pub struct ClassificationMetrics {
     pub n_rows: usize,
 }
 
-/// Evaluates a classifier on rows that it should not have been trained on.
+/// Evaluates a classifier on rows that it was not fitted to.
 ///
 /// Classes are matched by label. A class that the model does not know is never right.
 ///
 /// # Errors
-/// Those of [`Classifier::predict_probabilities`]; [`MlError::NoRows`].
+/// As [`evaluate_regression`], with those of [`Classifier::predict_probabilities`].
 pub fn evaluate_classification<M: Classifier + ?Sized>(
     model: &M,
-    test: &ClassificationDataset,
+    test: &impl MeasureWith<ClassificationDataset>,
 ) -> Result<ClassificationMetrics, MlError> {
+    check_unseen(model.trained_on(), test.origin())?;
+    let test = test.data();
     let predictions = model.predict(test.records())?;
     // The model's classes keep their codes; those only the test rows have come behind them.
     let mut labels = predictions.classes.clone();

@@ -2,7 +2,7 @@
 
 use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 use crate::error::MlError;
-use crate::table::{Table, Value};
+use crate::table::{Column, Table, Value};
 
 /// Takes feature columns and a numeric target column out of a table.
 ///
@@ -49,30 +49,37 @@ pub fn to_classification_dataset(
     check_target(table, features, target)?;
     let column = table.column(target)?;
     let labels: Vec<ClassLabel> = (0..table.n_rows())
-        .map(|row_idx| {
-            let column_name = target.to_owned();
-            match column.value(row_idx) {
-                Value::Missing => Err(MlError::MissingValue {
-                    column: column_name,
-                    table: table.name(),
-                    row_idx: table.row_in_messages(row_idx),
-                }),
-                Value::Text(label) => Ok(label.into()),
-                Value::Integer(label) => Ok(label.into()),
-                Value::Boolean(label) => Ok(label.into()),
-                // Floats from 2^53 on have no neighbours that differ by one.
-                Value::Float(label) if label.trunc() == label && label.abs() < 9e15 => {
-                    Ok((label as i64).into())
-                }
-                Value::Float(value) => Err(MlError::ContinuousLabel {
-                    column: column_name,
-                    row_idx: table.row_in_messages(row_idx),
-                    value,
-                }),
-            }
-        })
+        .map(|row_idx| label_of(table, target, column, row_idx))
         .collect::<Result<_, _>>()?;
     ClassificationDataset::new(to_records(table, features)?, labels, target)
+}
+
+/// Reads a class: a text, a boolean or a whole number.
+pub(crate) fn label_of(
+    table: &Table,
+    name: &str,
+    column: &Column,
+    row_idx: usize,
+) -> Result<ClassLabel, MlError> {
+    match column.value(row_idx) {
+        Value::Missing => Err(MlError::MissingValue {
+            column: name.to_owned(),
+            table: table.name(),
+            row_idx: table.row_in_messages(row_idx),
+        }),
+        Value::Text(label) => Ok(label.into()),
+        Value::Integer(label) => Ok(label.into()),
+        Value::Boolean(label) => Ok(label.into()),
+        // Floats from 2^53 on have no neighbours that differ by one.
+        Value::Float(label) if label.trunc() == label && label.abs() < 9e15 => {
+            Ok((label as i64).into())
+        }
+        Value::Float(value) => Err(MlError::ContinuousLabel {
+            column: name.to_owned(),
+            row_idx: table.row_in_messages(row_idx),
+            value,
+        }),
+    }
 }
 
 /// Takes feature columns out of a table, to predict for.

@@ -17,6 +17,7 @@ use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 use crate::error::MlError;
 use crate::evaluation::{ClassPredictions, Classifier, Regressor};
 use crate::metric;
+use crate::splitting::{FitTo, Origin};
 
 /// A random forest that predicts classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -25,6 +26,7 @@ pub struct ForestClassifier {
     forest: Forest,
     classes: Vec<ClassLabel>,
     out_of_bag_accuracy: Option<f64>,
+    trained_on: Option<Origin>,
 }
 
 #[derive(Deserialize)]
@@ -32,6 +34,7 @@ struct RawForestClassifier {
     forest: Forest,
     classes: Vec<ClassLabel>,
     out_of_bag_accuracy: Option<f64>,
+    trained_on: Option<Origin>,
 }
 
 impl TryFrom<RawForestClassifier> for ForestClassifier {
@@ -42,6 +45,7 @@ impl TryFrom<RawForestClassifier> for ForestClassifier {
             forest,
             classes,
             out_of_bag_accuracy,
+            trained_on,
         } = raw;
         if forest.width != classes.len() {
             return Err(UnsoundForest);
@@ -50,6 +54,7 @@ impl TryFrom<RawForestClassifier> for ForestClassifier {
             forest,
             classes,
             out_of_bag_accuracy,
+            trained_on,
         })
     }
 }
@@ -80,6 +85,11 @@ impl ForestClassifier {
     /// was left out of a bag.
     pub fn out_of_bag_accuracy(&self) -> Option<f64> {
         self.out_of_bag_accuracy
+    }
+
+    /// Where the rows are from that the forest was fitted to, if it was the train side of a split.
+    pub fn trained_on(&self) -> Option<&Origin> {
+        self.trained_on.as_ref()
     }
 
     /// Number of trees.
@@ -124,6 +134,10 @@ impl Classifier for ForestClassifier {
     fn predict_probabilities(&self, records: &Records) -> Result<Array2<f64>, MlError> {
         ForestClassifier::predict_probabilities(self, records)
     }
+
+    fn trained_on(&self) -> Option<&Origin> {
+        self.trained_on.as_ref()
+    }
 }
 
 /// A random forest that predicts numbers.
@@ -132,12 +146,14 @@ impl Classifier for ForestClassifier {
 pub struct ForestRegressor {
     forest: Forest,
     out_of_bag_r2: Option<f64>,
+    trained_on: Option<Origin>,
 }
 
 #[derive(Deserialize)]
 struct RawForestRegressor {
     forest: Forest,
     out_of_bag_r2: Option<f64>,
+    trained_on: Option<Origin>,
 }
 
 impl TryFrom<RawForestRegressor> for ForestRegressor {
@@ -147,6 +163,7 @@ impl TryFrom<RawForestRegressor> for ForestRegressor {
         let RawForestRegressor {
             forest,
             out_of_bag_r2,
+            trained_on,
         } = raw;
         if forest.width != 1 {
             Err(UnsoundForest)
@@ -154,6 +171,7 @@ impl TryFrom<RawForestRegressor> for ForestRegressor {
             Ok(Self {
                 forest,
                 out_of_bag_r2,
+                trained_on,
             })
         }
     }
@@ -182,6 +200,11 @@ impl ForestRegressor {
         self.out_of_bag_r2
     }
 
+    /// Where the rows are from that the forest was fitted to, if it was the train side of a split.
+    pub fn trained_on(&self) -> Option<&Origin> {
+        self.trained_on.as_ref()
+    }
+
     /// Number of trees.
     pub fn n_trees(&self) -> usize {
         self.forest.trees.len()
@@ -208,6 +231,10 @@ impl Regressor for ForestRegressor {
     fn predict(&self, records: &Records) -> Result<Array1<f64>, MlError> {
         ForestRegressor::predict(self, records)
     }
+
+    fn trained_on(&self) -> Option<&Origin> {
+        self.trained_on.as_ref()
+    }
 }
 
 /// Fits a random forest that predicts classes.
@@ -227,9 +254,10 @@ impl Regressor for ForestRegressor {
 /// Breiman, Random Forests, 2001; options, defaults, stopping rules, probabilities and importances
 /// as `RandomForestClassifier` of scikit-learn 1.9. Missing values are refused, other than there.
 pub fn fit_forest_classifier(
-    dataset: &ClassificationDataset,
+    train: &impl FitTo<ClassificationDataset>,
     options: &ForestOptions,
 ) -> Result<ForestClassifier, MlError> {
+    let dataset = train.data();
     dataset.check_for_fit()?;
     let limits = options.limits(dataset.records(), MaxFeatures::Sqrt)?;
     let criterion = Gini {
@@ -265,6 +293,7 @@ pub fn fit_forest_classifier(
         forest,
         classes: dataset.classes().to_vec(),
         out_of_bag_accuracy,
+        trained_on: train.origin().cloned(),
     })
 }
 
@@ -279,9 +308,10 @@ pub fn fit_forest_classifier(
 /// # Source
 /// As [`fit_forest_classifier`], and `RandomForestRegressor`.
 pub fn fit_forest_regressor(
-    dataset: &Dataset,
+    train: &impl FitTo<Dataset>,
     options: &ForestOptions,
 ) -> Result<ForestRegressor, MlError> {
+    let dataset = train.data();
     dataset.check_for_fit()?;
     let limits = options.limits(dataset.records(), MaxFeatures::All)?;
     let mean = dataset.targets().mean().expect("there is at least one row");
@@ -309,5 +339,6 @@ pub fn fit_forest_regressor(
     Ok(ForestRegressor {
         forest,
         out_of_bag_r2,
+        trained_on: train.origin().cloned(),
     })
 }

@@ -138,6 +138,11 @@ impl<'a> FrameReader<'a> {
         Ok(values.iter().map(|value| read(*value)).collect())
     }
 
+    /// What was not read.
+    pub(crate) fn rest(self) -> &'a [u8] {
+        &self.bytes[self.at..]
+    }
+
     /// Makes sure that nothing follows.
     pub(crate) fn finish(self) -> Read<()> {
         if self.at == self.bytes.len() {

@@ -4,14 +4,14 @@
 //!
 //! ```
 //! use orch_ml::{
-//!     CsvOptions, drop_missing, evaluate_regression, fit_linear, parse_csv, to_dataset,
+//!     CsvOptions, Split, drop_missing, evaluate_regression, fit_linear, parse_csv, to_dataset,
 //!     train_test_split,
 //! };
 //!
 //! let text = b"size,rooms,price\n50,2,160\n60,2,180\n80,3,240\n,3,210\n100,4,300\n70,2,200\n";
 //! let table = drop_missing(&parse_csv(text, &CsvOptions::default())?)?;
 //! let dataset = to_dataset(&table, &["size".to_owned(), "rooms".to_owned()], "price")?;
-//! let (train, test) = train_test_split(&dataset, 0.2, 42)?;
+//! let (train, test) = train_test_split(&dataset, &Split::random(0.2).seed(42))?;
 //! let model = fit_linear(&train)?;
 //! let metrics = evaluate_regression(&model, &test)?;
 //! assert!(metrics.mae < 1e-9); // these prices are 2 for the size and 20 for each room
@@ -62,7 +62,10 @@ pub use crate::metric::{
 };
 pub use crate::persistence::{Model, load_model, save_model};
 pub use crate::splitting::{
-    train_test_rows, train_test_split, train_test_split_classes, train_test_split_table,
+    CrossValidation, FitTo, Fold, MeasureWith, Origin, RollingOptions, Rows, Split, SplitBy,
+    SplitKey, Test, Train, Valid, check_unseen, group_k_fold, grouped_rows, k_fold, leave_one_out,
+    rolling_folds, stratified_k_fold, stratified_rows, time_ordered_rows, train_test_rows,
+    train_test_split, train_valid_split,
 };
 pub use crate::table::{Column, Table, TextColumn, Validity, Value};
 pub use crate::training::{LinearModel, fit_linear};

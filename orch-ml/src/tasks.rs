@@ -12,7 +12,7 @@
 //! |---|---|---|
 //! | read, clean | [`load_csv`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
 //! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
-//! | split | [`split`] | [`split_classes`] |
+//! | split | [`split`], [`split_table`], [`train_on_all`] | [`split_classes`], [`split_table`], [`train_on_all_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
@@ -25,7 +25,7 @@
 //! ```
 //! use orch_core::prelude::*;
 //! use orch_ml::tasks::{drop_incomplete, evaluate_linear, load_csv, select_features, split, train_linear};
-//! use orch_ml::{CsvOptions, RegressionMetrics};
+//! use orch_ml::{CsvOptions, RegressionMetrics, Split};
 //!
 //! #[flow]
 //! async fn mass_of_penguins(file: DataFile) -> Result<RegressionMetrics, TaskError> {
@@ -33,7 +33,7 @@
 //!     let complete = drop_incomplete(&table);
 //!     let features = vec!["bill_length_mm".to_owned(), "flipper_length_mm".to_owned()];
 //!     let dataset = select_features(&complete, features, "body_mass_g");
-//!     let (train, test) = split(&dataset, 0.2, 42).unzip();
+//!     let (train, test) = split(&dataset, Split::random(0.2).seed(42)).unzip();
 //!     let model = train_linear(&train);
 //!     Ok(*evaluate_linear(&model, &test).await?)
 //! }
@@ -58,7 +58,7 @@ use serde::Serialize;
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions, Dataset,
     ForestClassifier, ForestOptions, ForestRegressor, LinearModel, MlError, Model, Records,
-    RegressionMetrics, Table,
+    RegressionMetrics, Split, Table, Test, Train,
 };
 
 /// Reads a CSV file: [`read_csv`](crate::read_csv).
@@ -121,28 +121,42 @@ fn all_but(table: &Table, target: &str) -> Vec<String> {
 /// Splits into rows to train on and rows to test on:
 /// [`train_test_split`](crate::train_test_split).
 #[task(cache)]
-pub fn split(
-    dataset: &Dataset,
-    test_fraction: f64,
-    seed: u64,
-) -> Result<(Dataset, Dataset), MlError> {
-    crate::train_test_split(dataset, test_fraction, seed)
+pub fn split(dataset: &Dataset, split: Split) -> Result<(Train<Dataset>, Test<Dataset>), MlError> {
+    crate::train_test_split(dataset, &split)
 }
 
 /// Splits into rows to train on and rows to test on:
-/// [`train_test_split_classes`](crate::train_test_split_classes).
+/// [`train_test_split`](crate::train_test_split).
 #[task(cache)]
 pub fn split_classes(
     dataset: &ClassificationDataset,
-    test_fraction: f64,
-    seed: u64,
-) -> Result<(ClassificationDataset, ClassificationDataset), MlError> {
-    crate::train_test_split_classes(dataset, test_fraction, seed)
+    split: Split,
+) -> Result<(Train<ClassificationDataset>, Test<ClassificationDataset>), MlError> {
+    crate::train_test_split(dataset, &split)
+}
+
+/// Splits a table, by one of its columns if need be:
+/// [`train_test_split`](crate::train_test_split).
+#[task(cache)]
+pub fn split_table(table: &Table, split: Split) -> Result<(Train<Table>, Test<Table>), MlError> {
+    crate::train_test_split(table, &split)
+}
+
+/// Marks all rows as rows to train on, for a model that is measured with other data.
+#[task(cache)]
+pub fn train_on_all(dataset: Dataset) -> Train<Dataset> {
+    Train::all(dataset)
+}
+
+/// The same for classes.
+#[task(cache)]
+pub fn train_on_all_classes(dataset: ClassificationDataset) -> Train<ClassificationDataset> {
+    Train::all(dataset)
 }
 
 /// Fits a linear regression: [`fit_linear`](crate::fit_linear).
 #[task(cache)]
-pub fn train_linear(train: &Dataset) -> Result<LinearModel, MlError> {
+pub fn train_linear(train: &Train<Dataset>) -> Result<LinearModel, MlError> {
     crate::fit_linear(train)
 }
 
@@ -150,7 +164,7 @@ pub fn train_linear(train: &Dataset) -> Result<LinearModel, MlError> {
 /// [`fit_forest_regressor`](crate::fit_forest_regressor).
 #[task(cache)]
 pub fn train_forest_regressor(
-    train: &Dataset,
+    train: &Train<Dataset>,
     options: ForestOptions,
 ) -> Result<ForestRegressor, MlError> {
     crate::fit_forest_regressor(train, &options)
@@ -160,7 +174,7 @@ pub fn train_forest_regressor(
 /// [`fit_forest_classifier`](crate::fit_forest_classifier).
 #[task(cache)]
 pub fn train_forest_classifier(
-    train: &ClassificationDataset,
+    train: &Train<ClassificationDataset>,
     options: ForestOptions,
 ) -> Result<ForestClassifier, MlError> {
     crate::fit_forest_classifier(train, &options)
@@ -168,7 +182,10 @@ pub fn train_forest_classifier(
 
 /// Evaluates a linear regression: [`evaluate_regression`](crate::evaluate_regression).
 #[task(cache)]
-pub fn evaluate_linear(model: &LinearModel, test: &Dataset) -> Result<RegressionMetrics, MlError> {
+pub fn evaluate_linear(
+    model: &LinearModel,
+    test: &Test<Dataset>,
+) -> Result<RegressionMetrics, MlError> {
     crate::evaluate_regression(model, test)
 }
 
@@ -177,7 +194,7 @@ pub fn evaluate_linear(model: &LinearModel, test: &Dataset) -> Result<Regression
 #[task(cache)]
 pub fn evaluate_forest_regressor(
     model: &ForestRegressor,
-    test: &Dataset,
+    test: &Test<Dataset>,
 ) -> Result<RegressionMetrics, MlError> {
     crate::evaluate_regression(model, test)
 }
@@ -187,7 +204,7 @@ pub fn evaluate_forest_regressor(
 #[task(cache)]
 pub fn evaluate_forest_classifier(
     model: &ForestClassifier,
-    test: &ClassificationDataset,
+    test: &Test<ClassificationDataset>,
 ) -> Result<ClassificationMetrics, MlError> {
     crate::evaluate_classification(model, test)
 }

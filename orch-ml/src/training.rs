@@ -10,6 +10,7 @@ use self::least_squares::Solution;
 use crate::dataset::{Dataset, Records};
 use crate::error::MlError;
 use crate::evaluation::Regressor;
+use crate::splitting::{FitTo, Origin};
 
 /// Rows predicted in one go.
 const ROWS_PER_BLOCK: usize = 8 * 1024;
@@ -24,6 +25,7 @@ pub struct LinearModel {
     intercept: f64,
     rank: usize,
     n_rows: usize,
+    trained_on: Option<Origin>,
 }
 
 #[derive(Deserialize)]
@@ -34,6 +36,7 @@ struct RawLinearModel {
     intercept: f64,
     rank: usize,
     n_rows: usize,
+    trained_on: Option<Origin>,
 }
 
 impl TryFrom<RawLinearModel> for LinearModel {
@@ -55,6 +58,7 @@ impl TryFrom<RawLinearModel> for LinearModel {
             intercept,
             rank,
             n_rows,
+            trained_on,
         } = raw;
         Ok(Self {
             feature_names,
@@ -63,6 +67,7 @@ impl TryFrom<RawLinearModel> for LinearModel {
             intercept,
             rank,
             n_rows,
+            trained_on,
         })
     }
 }
@@ -98,6 +103,11 @@ impl LinearModel {
     /// Number of rows that the model was fitted to.
     pub fn n_rows(&self) -> usize {
         self.n_rows
+    }
+
+    /// Where the rows are from that the model was fitted to, if it was the train side of a split.
+    pub fn trained_on(&self) -> Option<&Origin> {
+        self.trained_on.as_ref()
     }
 
     /// Predicts one number per row, as [`Regressor::predict`].
@@ -139,6 +149,10 @@ impl Regressor for LinearModel {
     fn predict(&self, records: &Records) -> Result<Array1<f64>, MlError> {
         LinearModel::predict(self, records)
     }
+
+    fn trained_on(&self) -> Option<&Origin> {
+        self.trained_on.as_ref()
+    }
 }
 
 /// Fits a linear regression with intercept by ordinary least squares.
@@ -161,7 +175,8 @@ impl Regressor for LinearModel {
 /// 2012) that linfa-linear 0.8.1 solves; by singular values if the rank is short. Directions count
 /// up to `f64::EPSILON * max(n_rows, n_features, 64)` times the largest singular value, the rule of
 /// numpy's `lstsq`. scikit-learn 1.9 cuts at 1e-6 times the largest: it drops more.
-pub fn fit_linear(dataset: &Dataset) -> Result<LinearModel, MlError> {
+pub fn fit_linear(train: &impl FitTo<Dataset>) -> Result<LinearModel, MlError> {
+    let dataset = train.data();
     dataset.check_for_fit()?;
     let Solution {
         coefficients,
@@ -187,5 +202,6 @@ pub fn fit_linear(dataset: &Dataset) -> Result<LinearModel, MlError> {
         intercept,
         rank,
         n_rows: dataset.n_rows(),
+        trained_on: train.origin().cloned(),
     })
 }

@@ -3,9 +3,9 @@
 use std::path::Path;
 
 use orch_ml::{
-    ClassLabel, Column, CsvOptions, MlError, Table, Value, drop_missing, drop_missing_in,
+    ClassLabel, Column, CsvOptions, MlError, Split, Table, Value, drop_missing, drop_missing_in,
     missing_counts, parse_csv, read_csv, to_classification_dataset, to_dataset, train_test_rows,
-    train_test_split, train_test_split_classes, train_test_split_table,
+    train_test_split,
 };
 
 fn people() -> Table {
@@ -272,13 +272,15 @@ fn a_table_and_its_datasets_are_split_into_the_same_rows() {
     let features = names(&["bill_length_mm", "year"]);
     let numbers = to_dataset(&table, &features, "body_mass_g").unwrap();
     let classes = to_classification_dataset(&table, &features, "species").unwrap();
-    let (train, test) = train_test_split_table(&table, 0.2, 7).unwrap();
+    let split = Split::random(0.2).seed(7);
+    let (train, test) = train_test_split(&table, &split).unwrap();
     let expected = (
         to_dataset(&train, &features, "body_mass_g").unwrap(),
         to_dataset(&test, &features, "body_mass_g").unwrap(),
     );
-    assert_eq!(train_test_split(&numbers, 0.2, 7).unwrap(), expected);
-    let (train_classes, test_classes) = train_test_split_classes(&classes, 0.2, 7).unwrap();
+    let (train, test) = train_test_split(&numbers, &split).unwrap();
+    assert_eq!((train.into_inner(), test.into_inner()), expected);
+    let (train_classes, test_classes) = train_test_split(&classes, &split).unwrap();
     assert_eq!(train_classes.records(), expected.0.records());
     assert_eq!(test_classes.records(), expected.1.records());
     assert_eq!(test_classes.classes().len(), 3);

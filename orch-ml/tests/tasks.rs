@@ -11,10 +11,11 @@ use orch_ml::tasks::{
     evaluate_linear, load_csv, load_model, predict_forest_classifier, predict_forest_regressor,
     predict_linear, save_model, select_features, select_labelled, separate_label, separate_target,
     split, split_classes, train_forest_classifier, train_forest_regressor, train_linear,
+    train_on_all, train_on_all_classes,
 };
 use orch_ml::{
     ClassificationMetrics, CsvOptions, ForestClassifier, ForestOptions, ForestRegressor,
-    LinearModel, MlError, Model, RegressionMetrics,
+    LinearModel, MlError, Model, RegressionMetrics, Split, Train,
 };
 
 const PENGUINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/penguins.csv");
@@ -39,7 +40,7 @@ async fn numbers(file: DataFile) -> Result<(RegressionMetrics, RegressionMetrics
     let table = load_csv(file, CsvOptions::default());
     let complete = drop_incomplete(&table);
     let dataset = select_features(&complete, features(), "body_mass_g");
-    let (train, test) = split(&dataset, 0.2, 42).unzip();
+    let (train, test) = split(&dataset, Split::random(0.2).seed(42)).unzip();
     let line = train_linear(&train);
     let trees = train_forest_regressor(&train, forest());
     let of_line = evaluate_linear(&line, &test);
@@ -62,7 +63,7 @@ async fn tasks_give_what_the_plain_functions_give() {
     let table = orch_ml::read_csv(PENGUINS.as_ref(), &CsvOptions::default()).unwrap();
     let complete = orch_ml::drop_missing(&table).unwrap();
     let dataset = orch_ml::to_dataset(&complete, &features(), "body_mass_g").unwrap();
-    let (train, test) = orch_ml::train_test_split(&dataset, 0.2, 42).unwrap();
+    let (train, test) = orch_ml::train_test_split(&dataset, &Split::random(0.2).seed(42)).unwrap();
     let line = orch_ml::fit_linear(&train).unwrap();
     let trees = orch_ml::fit_forest_regressor(&train, &forest()).unwrap();
     let expected = (
@@ -80,7 +81,7 @@ async fn classes(file: DataFile) -> Result<Vec<ClassificationMetrics>, TaskError
     let some = select_labelled(&table, two, "species");
     let mut metrics = Vec::new();
     for dataset in [all, some] {
-        let (train, test) = split_classes(&dataset, 0.2, 42).unzip();
+        let (train, test) = split_classes(&dataset, Split::random(0.2).seed(42)).unzip();
         let model = train_forest_classifier(&train, forest());
         metrics.push(
             evaluate_forest_classifier(&model, &test)
@@ -118,13 +119,13 @@ async fn kept(dir: PathBuf) -> anyhow::Result<Vec<bool>> {
     let dataset = separate_target(&complete, "body_mass_g");
     let records = dataset.clone().await?.records().clone();
 
-    let line = train_linear(&dataset);
+    let line = train_linear(train_on_all(&dataset));
     let saved = save_model::<LinearModel>(&line, dir.join("line.model"));
     let loaded = load_model::<LinearModel>(&saved);
     let lines =
         *predict_linear(&line, &records).await? == *predict_linear(&loaded, &records).await?;
 
-    let trees = train_forest_regressor(&dataset, forest());
+    let trees = train_forest_regressor(train_on_all(&dataset), forest());
     let saved = save_model::<ForestRegressor>(&trees, dir.join("trees.model"));
     let loaded = load_model::<ForestRegressor>(&saved);
     let trees = *predict_forest_regressor(&trees, &records).await?
@@ -132,7 +133,7 @@ async fn kept(dir: PathBuf) -> anyhow::Result<Vec<bool>> {
 
     let flowers = separate_label(load_csv(IRIS, CsvOptions::default()), "species");
     let records = flowers.clone().await?.records().clone();
-    let classes = train_forest_classifier(&flowers, forest());
+    let classes = train_forest_classifier(train_on_all_classes(&flowers), forest());
     let saved = save_model::<ForestClassifier>(&classes, dir.join("classes.model"));
     let loaded = load_model::<ForestClassifier>(&saved);
     let classes = *predict_forest_classifier(&classes, &records).await?
@@ -163,7 +164,7 @@ async fn wrong_kind(path: PathBuf) -> Result<(), TaskError> {
         ["x"],
         "y",
     );
-    let model = train_linear(line.expect("the dataset is consistent"));
+    let model = train_linear(Train::all(line.expect("the dataset is consistent")));
     let saved = save_model::<LinearModel>(&model, path);
     load_model::<ForestClassifier>(&saved).await?;
     Ok(())
