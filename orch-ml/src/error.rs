@@ -232,6 +232,31 @@ pub enum MlError {
     /// Rows that a model was fitted to are among those it is to be measured with.
     #[error("the rows to test with may be among those that the model was fitted to")]
     TestSeenInTraining,
+    /// There is no table to make one of.
+    #[error("there are no tables to put together")]
+    NoTables,
+    /// A column is of another type in another table.
+    #[error("column `{column}` is of type {found} there, and of type {expected} here")]
+    TypeMismatch {
+        /// The column.
+        column: String,
+        /// Its type in the first table.
+        expected: &'static str,
+        /// Its type in the other.
+        found: &'static str,
+    },
+    /// Rows are to be matched by floats.
+    #[error("column `{column}` holds floats, which are no key: two of them are rarely equal")]
+    ContinuousKey {
+        /// The column.
+        column: String,
+    },
+    /// A sum of integers does not fit.
+    #[error("the sum of the integers in column `{column}` is too large")]
+    SumOverflow {
+        /// The column.
+        column: String,
+    },
     /// An option or parameter is outside its range.
     #[error("`{name}` is {value}, expected {expected}")]
     InvalidOption {
@@ -384,6 +409,10 @@ impl MlError {
             Self::TooFewOfClass { .. } => "use more rows, drop the class, or split at random",
             Self::TooFewGroups { .. } => "use more groups, fewer folds or another `test_fraction`",
             Self::SplitNotPossible { help, .. } => help,
+            Self::NoTables => "give at least one table",
+            Self::TypeMismatch { .. } => "read both with the same types",
+            Self::ContinuousKey { .. } => "use a key of texts or whole numbers",
+            Self::SumOverflow { .. } => "make it a column of floats",
             Self::TestSeenInTraining => {
                 "fit to the train side and test with the other side of the same split"
             }

@@ -67,5 +67,5 @@ pub use crate::splitting::{
     rolling_folds, stratified_k_fold, stratified_rows, time_ordered_rows, train_test_rows,
     train_test_split, train_valid_split,
 };
-pub use crate::table::{Column, Table, TextColumn, Validity, Value};
+pub use crate::table::{Aggregate, Column, Join, Order, Table, TextColumn, Validity, Value};
 pub use crate::training::{LinearModel, fit_linear};

@@ -1,9 +1,13 @@
 //! Tables: named columns of equal length.
 
 mod column;
+mod combine;
+mod describe;
 mod display;
+mod grouping;
 mod numbers;
 mod origin;
+mod sort;
 mod storing;
 
 use std::collections::HashSet;
@@ -15,7 +19,10 @@ use serde::{Deserialize, Serialize};
 
 pub(crate) use self::column::MISSING_CODE;
 pub use self::column::{Column, TextColumn, Validity, Value};
+pub use self::combine::Join;
+pub use self::grouping::Aggregate;
 use self::origin::Origin;
+pub use self::sort::Order;
 use crate::error::{MlError, TableName};
 
 /// Rows that one thread looks at in one go: the flags of that many stay in its nearest cache.

@@ -296,6 +296,31 @@ impl Column {
         )
     }
 
+    /// The rows of the given indices, in their order; missing where there is none.
+    pub(crate) fn take_rows_where(&self, rows: &[Option<usize>]) -> Self {
+        fn pick<T: Copy>(values: &[T], rows: &[Option<usize>], absent: T) -> Vec<T> {
+            let value = |row: &Option<usize>| row.map_or(absent, |row_idx| values[row_idx]);
+            rows.iter().map(value).collect()
+        }
+        let valid = |validity: &Validity| {
+            let is_valid = |row_idx: usize| validity.is_valid(row_idx);
+            Validity::new(rows.iter().map(|row| row.is_some_and(is_valid)).collect())
+        };
+        match self {
+            Column::Float(values) => pick(values, rows, f64::NAN).into(),
+            Column::Integer(values, validity) => {
+                Column::Integer(Arc::new(pick(values, rows, 0)), valid(validity))
+            }
+            Column::Boolean(values, validity) => {
+                Column::Boolean(Arc::new(pick(values, rows, false)), valid(validity))
+            }
+            Column::Text(text) => Column::Text(Arc::new(TextColumn {
+                codes: pick(&text.codes, rows, MISSING_CODE),
+                categories: text.categories.clone(),
+            })),
+        }
+    }
+
     fn map(
         &self,
         floats: impl Fn(&[f64]) -> Vec<f64>,
@@ -406,6 +431,12 @@ impl From<Vec<String>> for Column {
         Column::Text(Arc::new(
             values.iter().map(|value| Some(value.as_str())).collect(),
         ))
+    }
+}
+
+impl From<Vec<Option<String>>> for Column {
+    fn from(values: Vec<Option<String>>) -> Self {
+        Column::Text(Arc::new(values.iter().map(Option::as_deref).collect()))
     }
 }
 
