@@ -232,6 +232,31 @@ pub enum MlError {
     /// Rows that a model was fitted to are among those it is to be measured with.
     #[error("the rows to test with may be among those that the model was fitted to")]
     TestSeenInTraining,
+    /// Options have no such name.
+    #[error(
+        "option `{option}` does not exist ({}there are: {})",
+        Nearest(option, options),
+        Names(options)
+    )]
+    UnknownOption {
+        /// The name.
+        option: String,
+        /// The names there are.
+        options: Vec<String>,
+    },
+    /// An option cannot have a value.
+    #[error("option `{option}` cannot be {value}: {problem}")]
+    UnfitOption {
+        /// The option.
+        option: String,
+        /// The value.
+        value: String,
+        /// What does not fit.
+        problem: String,
+    },
+    /// There is nothing to compare.
+    #[error("there are no trials to choose from")]
+    NoTrials,
     /// There is no table to make one of.
     #[error("there are no tables to put together")]
     NoTables,
@@ -409,6 +434,9 @@ impl MlError {
             Self::TooFewOfClass { .. } => "use more rows, drop the class, or split at random",
             Self::TooFewGroups { .. } => "use more groups, fewer folds or another `test_fraction`",
             Self::SplitNotPossible { help, .. } => help,
+            Self::UnknownOption { .. } => "use one of the names listed",
+            Self::UnfitOption { .. } => "give values of the type of the option",
+            Self::NoTrials => "try at least one candidate",
             Self::NoTables => "give at least one table",
             Self::TypeMismatch { .. } => "read both with the same types",
             Self::ContinuousKey { .. } => "use a key of texts or whole numbers",

@@ -41,6 +41,7 @@ mod splitting;
 mod table;
 pub mod tasks;
 mod training;
+mod tuning;
 
 pub use ndarray;
 
@@ -69,3 +70,7 @@ pub use crate::splitting::{
 };
 pub use crate::table::{Aggregate, Column, Join, Order, Table, TextColumn, Validity, Value};
 pub use crate::training::{LinearModel, fit_linear};
+pub use crate::tuning::{
+    ClassificationScoring, Halving, Patience, RegressionScoring, Round, Scoring, SearchReport,
+    Space, Trial, cross_validate_classifier, cross_validate_regressor,
+};

@@ -14,6 +14,7 @@
 //! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
 //! | split | [`split`], [`split_table`], [`train_on_all`] | [`split_classes`], [`split_table`], [`train_on_all_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
+//! | tune | [`search_forest_regressor`], [`train_best_forest_regressor`] | [`search_forest_classifier`], [`train_best_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
 //! | keep | [`save_model`], [`load_model`] | the same |
@@ -47,6 +48,14 @@
 //! # })
 //! # }
 //! ```
+
+mod search;
+
+pub use self::search::{
+    ForestClassifierSearch, ForestRegressorSearch, rank_forest_classifiers, rank_forest_regressors,
+    search_forest_classifier, search_forest_regressor, train_best_forest_classifier,
+    train_best_forest_regressor, try_forest_classifier, try_forest_regressor,
+};
 
 use std::convert::Infallible;
 use std::path::Path;

@@ -1,0 +1,14 @@
+//! The search for options that suit the data: which to try, how to compare them, when to stop.
+
+mod halving;
+mod scoring;
+mod space;
+mod trial;
+
+pub use self::halving::{Halving, Round};
+pub use self::scoring::{
+    ClassificationScoring, RegressionScoring, Scoring, cross_validate_classifier,
+    cross_validate_regressor,
+};
+pub use self::space::Space;
+pub use self::trial::{Patience, SearchReport, Trial};
