@@ -212,12 +212,16 @@ fn note_failed_attempt(
         let started = started.unwrap_or(ended);
         let error = RecordedError::of_failure(&error, failure);
         recorder.push_attempt(
+            header,
             call,
             attempt,
             started.as_nanos() as u64,
             ended.as_nanos() as u64,
             error,
         );
+    }
+    if let Some(outbox) = flow.unrecorded_to() {
+        outbox.task_run_retries(header, attempt, error.text());
     }
     if flow.engine.events.is_live() {
         flow.emit(EventKind::attempt_failed(

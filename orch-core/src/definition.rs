@@ -2,10 +2,13 @@
 
 use std::time::Duration;
 
+use serde::{Deserialize, Serialize};
+
 use crate::hook::Hook;
 use crate::policy::failure_mode::FailureMode;
 use crate::policy::retry::Backoff;
 use crate::policy::timeout::OnTimeout;
+use crate::state::State;
 
 /// A task, as `#[task]` saw it. One static value per task.
 #[derive(Debug)]
@@ -177,7 +180,8 @@ impl LimitUse {
 }
 
 /// The change of state that a hook is called on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
 pub enum HookOn {
     /// Each attempt starts.
     Start,
@@ -195,6 +199,21 @@ pub enum HookOn {
     Skip,
     /// It ended, in whatever state.
     End,
+}
+
+impl HookOn {
+    /// What happened to a run that has come to this state; `None` if it has not ended, or was undone
+    /// after it had.
+    pub(crate) const fn of_end(state: State) -> Option<Self> {
+        Some(match state {
+            State::Completed | State::Cached | State::Reused => Self::Success,
+            State::Failed | State::TimedOut => Self::Failure,
+            State::Crashed => Self::Crash,
+            State::Cancelled => Self::Cancel,
+            State::Skipped => Self::Skip,
+            _ => return None,
+        })
+    }
 }
 
 impl Definition {

@@ -605,6 +605,9 @@ fn end_one(
     {
         recorder.push_task_run(header, identity, state, Some(now), None);
     }
+    if let Some(outbox) = flow.unrecorded_to() {
+        outbox.task_run_ended(header, state);
+    }
     flow.count_end(header, state, now);
     let failed = state.is_failure().then(|| Arc::clone(&node));
     let waiters = header.completion.complete();
@@ -669,13 +672,7 @@ fn unfinished_upstream(node: &dyn AnyNode) -> Vec<Arc<dyn AnyNode>> {
 }
 
 fn call_end_hooks(header: &Header, state: State) {
-    let on = match state {
-        state if state.is_success() => HookOn::Success,
-        State::Crashed => HookOn::Crash,
-        State::Skipped => HookOn::Skip,
-        State::Cancelled => HookOn::Cancel,
-        _ => HookOn::Failure,
-    };
+    let on = HookOn::of_end(state).unwrap_or(HookOn::Failure);
     for (when, hook) in header.definition.hooks {
         if *when == on || *when == HookOn::End {
             call_hook(

@@ -2,6 +2,7 @@
 
 mod builder;
 mod config;
+mod hooks;
 mod keeping;
 mod maintaining;
 mod opening;
@@ -43,6 +44,7 @@ use crate::id::FlowRunId;
 use crate::limit::{Limit, LimitStatus, Limits};
 use crate::memory::Memory;
 use crate::node::Header;
+use crate::outbox::Outbox;
 use crate::pattern;
 use crate::recorder::EngineStore;
 use crate::resource::Resources;
@@ -90,6 +92,8 @@ pub(crate) struct EngineInner {
     pub(crate) cache: Arc<Cache>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) store: Option<Arc<EngineStore>>,
+    /// Who is told of changes of state at least once.
+    pub(crate) outbox: Option<Outbox>,
     pub(crate) clock: Clock,
     /// The program, or why it is not known, where each build is to have a cache of its own.
     pub(crate) build: Option<Result<Digest, String>>,
@@ -99,6 +103,7 @@ pub(crate) struct EngineInner {
 }
 
 /// The system's clock, moved on by as much as a test has moved the runtime's.
+#[derive(Clone, Copy)]
 pub(crate) struct Clock {
     started: std::time::Instant,
     started_for_tests: Instant,
@@ -157,6 +162,7 @@ impl Engine {
             limits: Limits::default(),
             resources: Resources::default(),
             faults: Faults::default(),
+            durable_hooks: Vec::new(),
         }
     }
 
@@ -202,6 +208,9 @@ impl Engine {
     /// it is recorded as crashed, and when it is started again with the same key, or resumed, it
     /// goes on with what completed.
     ///
+    /// Notices for durable hooks that are due are delivered, as long as `timeout` has not passed; the
+    /// others stay in the store.
+    ///
     /// # Cancellation
     /// Dropping the future leaves the engine closed, and the flow runs going.
     pub async fn drain(&self, timeout: Duration) -> DrainReport {
@@ -217,6 +226,10 @@ impl Engine {
             self.0.stop_all()
         };
         self.0.until_empty().await;
+        if let Some(outbox) = &self.0.outbox {
+            // What is left at the deadline is delivered by who opens the store next.
+            let _ = tokio::time::timeout_at(deadline, outbox.deliver_due()).await;
+        }
         DrainReport {
             finished: at_start.saturating_sub(cancelled.len()),
             cancelled,
@@ -270,6 +283,7 @@ impl EngineInner {
             cache: Arc::clone(&self.cache),
             memory: Arc::clone(&self.memory),
             store: self.store.clone(),
+            outbox: None,
             clock: Clock::start(),
             build: self.build.clone(),
             is_closed: AtomicBool::new(false),
@@ -318,6 +332,9 @@ impl EngineInner {
         codec: Option<Codec<T>>,
         deliver: Deliver<T>,
     ) -> (Arc<Flow>, bool) {
+        if let Some(outbox) = &self.outbox {
+            outbox.start();
+        }
         let runtime = Handle::try_current().ok();
         let definition = spec.definition;
         let flow = Flow::new(Arc::clone(self), runtime.clone(), spec);

@@ -53,6 +53,18 @@ impl ErrorReport {
             causes,
         }
     }
+
+    /// The error and its causes in one line.
+    pub(crate) fn text(&self) -> String {
+        in_a_line(&self.message, &self.causes)
+    }
+}
+
+/// An error and its causes in one line.
+fn in_a_line(message: &str, causes: &[String]) -> String {
+    let causes = causes.iter().map(String::as_str);
+    let all: Vec<&str> = std::iter::once(message).chain(causes).collect();
+    all.join(": ")
 }
 
 /// The text of a panic.

@@ -35,6 +35,7 @@ use crate::input::Arguments;
 use crate::key::CallHasher;
 use crate::logs::LogBuffer;
 use crate::node::{AnyNode, CopyInputs, Header, Node, Waiter};
+use crate::outbox::Outbox;
 use crate::padded::Padded;
 use crate::policy::failure_mode::FailureMode;
 use crate::recorder::Recorder;
@@ -355,6 +356,12 @@ impl Flow {
             latest = next;
         }
         latest
+    }
+
+    /// Who is told of its changes of state, on an engine that records none.
+    pub(crate) fn unrecorded_to(&self) -> Option<&Outbox> {
+        let outbox = self.engine.outbox.as_ref();
+        outbox.filter(|_| self.engine.store.is_none())
     }
 
     /// Set if nothing of it is executed, to see what would be.

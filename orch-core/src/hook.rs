@@ -1,5 +1,11 @@
 //! Functions that are called when a run changes state.
 
+mod durable;
+mod notice;
+
+pub use self::durable::{DurableHook, DurableHookError};
+pub use self::notice::{Notice, NoticeTaskRun};
+
 use std::time::Duration;
 
 use crate::definition::HookOn;
@@ -13,7 +19,7 @@ pub type Hook = fn(&HookEvent<'_>);
 ///
 /// Hooks run in the process, on the thread that made the change, before anybody who waits for the
 /// run learns of it; so they are short, and hand longer work on. A hook that panics is logged and
-/// changes nothing.
+/// changes nothing. What is to be told for certain, also after a crash, is for a [`DurableHook`].
 #[derive(Debug)]
 #[non_exhaustive]
 pub struct HookEvent<'a> {

@@ -1,8 +1,9 @@
 //! What a flow run leaves in a store, and what it finds there of its earlier executions.
 
+mod notices;
 mod store;
 
-pub(crate) use self::store::{EngineStore, INLINE_BYTES, Kept, NotStored, get};
+pub(crate) use self::store::{Claim, EngineStore, INLINE_BYTES, Kept, NotStored, get};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -234,7 +235,8 @@ impl Recorder {
             row.is_rolling_back = false;
             row.clone()
         };
-        let position = self.push_holding(Change::FlowRun(Box::new(row)), hold);
+        let notices = self.notices_of_flow_run(&row);
+        let position = self.push_with(Change::FlowRun(Box::new(row)), notices, hold);
         self.store.collect_if_due();
         position
     }
@@ -380,10 +382,16 @@ impl Recorder {
 
     /// The same for a change that points to a blob.
     pub(crate) fn push_holding(&self, change: Change, hold: Option<Hold>) -> Position {
+        self.push_with(change, Vec::new(), hold)
+    }
+
+    /// The same with the notices of the change, which are committed with it.
+    fn push_with(&self, change: Change, notices: Vec<Change>, hold: Option<Hold>) -> Position {
         if self.rehearsal.is_some() {
             return Position::default();
         }
-        self.store.journal.push(Some(self.fence), change, hold)
+        let journal = &self.store.journal;
+        journal.push_with(Some(self.fence), change, notices, hold)
     }
 
     /// Waits until everything that was recorded so far is on disk.
@@ -427,11 +435,12 @@ impl Recorder {
     }
 
     fn push_task_run_row(&self, row: TaskRunRow, hold: Option<Hold>) -> Position {
+        let notices = self.notices_of_task_run(&row);
         let change = Change::TaskRun {
             run: self.fence.run,
             row: Box::new(row),
         };
-        self.push_holding(change, hold)
+        self.push_with(change, notices, hold)
     }
 
     /// A task run as it stands.
@@ -500,32 +509,32 @@ impl Recorder {
             crashes: 0,
             ..row
         };
-        let change = Change::TaskRun {
-            run: self.fence.run,
-            row: Box::new(row),
-        };
-        self.push_holding(change, hold);
+        self.push_task_run_row(row, hold);
     }
 
     /// Records an attempt that failed.
     pub(crate) fn push_attempt(
         &self,
+        header: &Header,
         call: CallId,
         attempt: u32,
         started: u64,
         ended: u64,
         error: RecordedError,
     ) {
-        self.push(Change::Attempt {
+        let row = AttemptRow {
+            call,
+            attempt,
+            started_at: self.timestamp(started),
+            ended_at: self.timestamp(ended),
+            error: Some(error),
+        };
+        let notices = self.notices_of_attempt(header, &row);
+        let change = Change::Attempt {
             run: self.fence.run,
-            row: Box::new(AttemptRow {
-                call,
-                attempt,
-                started_at: self.timestamp(started),
-                ended_at: self.timestamp(ended),
-                error: Some(error),
-            }),
-        });
+            row: Box::new(row),
+        };
+        self.push_with(change, notices, None);
     }
 }
 

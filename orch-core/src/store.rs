@@ -16,7 +16,7 @@ mod rows;
 pub use self::folder::DiskFaults;
 #[cfg(feature = "sqlite")]
 pub use self::folder::{FolderBlobs, FolderStore};
-pub(crate) use self::journal::{Hold, Journal, Position};
+pub(crate) use self::journal::{Hold, Journal, Position, block_on};
 pub use self::maintenance::{
     BlobUsage, CacheBudget, CacheUsage, CheckReport, GcReport, Lost, MaintainBlobs, MaintainRuns,
     Retention, RunUsage, ValueOf,
@@ -25,8 +25,9 @@ pub(crate) use self::maintenance::{Collection, MIN_AGE, Plan, Step, check, colle
 pub use self::memory::{MemoryBlobs, MemoryStore};
 pub use self::rows::{
     AttemptRow, CacheRow, CallId, ClaimRun, Epoch, Fence, FlowRunFilter, FlowRunRow, FoundTaskRun,
-    KeyClaim, KeyPartRow, KeyRow, OwnerId, ParameterRow, Place, ResultOrigin, RunClaim, RunOrigin,
-    StepRow, StoredValue, TaskRow, TaskRunFilter, TaskRunRow, Timestamp,
+    KeyClaim, KeyPartRow, KeyRow, NoticeFilter, NoticeRow, OwnerId, ParameterRow, Place,
+    ResultOrigin, RunClaim, RunOrigin, StepRow, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
+    Timestamp,
 };
 
 use std::io::Read;
@@ -108,6 +109,14 @@ pub enum Change {
         key: Digest,
         /// When.
         at: Timestamp,
+    },
+    /// A notice for a durable hook, as its delivery stands now. It takes its place behind those that
+    /// are there; one with its id is replaced and keeps its place.
+    Notice(Box<NoticeRow>),
+    /// A notice that was delivered: its row goes.
+    NoticeDelivered {
+        /// Its id.
+        id: String,
     },
     /// A cache entry that is worth nothing any more. One that is pinned stays.
     CacheDropped {
@@ -213,6 +222,13 @@ pub trait RunStore: Send + Sync + 'static {
 
     /// Returns the steps and checkpoints of a flow run.
     fn steps<'a>(&'a self, run: FlowRunId) -> BoxFuture<'a, Result<Vec<StepRow>, StoreError>>;
+
+    /// Returns notices that were not delivered, the oldest first. They stay until they are, whatever
+    /// becomes of their flow run.
+    fn undelivered<'a>(
+        &'a self,
+        filter: NoticeFilter,
+    ) -> BoxFuture<'a, Result<Vec<NoticeRow>, StoreError>>;
 
     /// Keeps a flow run and all its values until it is unpinned.
     fn pin<'a>(&'a self, run: FlowRunId, is_pinned: bool) -> BoxFuture<'a, Result<(), StoreError>>;

@@ -8,10 +8,9 @@ use crate::definition::FlowDefinition;
 use crate::flow::NodeSpec;
 use crate::identity::Identity;
 use crate::node::Node;
-use crate::recorder::EngineStore;
-use crate::store::{Epoch, KeyClaim, KeyRow};
+use crate::recorder::Claim;
+use crate::store::KeyRow;
 use crate::task_run::TaskRun;
-use crate::value::Digest;
 
 /// Makes a new result for a key whose result has outlived its age, unless somebody does already.
 /// It runs beside the flow run that found it: that one does not wait, and does not fail with it.
@@ -80,19 +79,6 @@ impl std::fmt::Debug for Leading {
     }
 }
 
-/// A claim of a key in the store, given up when it is dropped.
-pub(super) struct Claim {
-    pub(super) store: Arc<EngineStore>,
-    pub(super) key: Digest,
-    pub(super) epoch: Epoch,
-}
-
-impl Drop for Claim {
-    fn drop(&mut self) {
-        self.store.journal.release_key(self.key, self.epoch);
-    }
-}
-
 /// Claims a key among the processes of a folder. `None` while another one has it.
 pub(super) async fn claim_elsewhere<B: Body>(
     node: &Node<B>,
@@ -101,13 +87,8 @@ pub(super) async fn claim_elsewhere<B: Body>(
     let Some(store) = &node.header.flow.engine.store else {
         return Some(None);
     };
-    match store.journal.claim_key(key.digest).await {
-        Ok(KeyClaim::Claimed(epoch)) => Some(Some(Claim {
-            store: Arc::clone(store),
-            key: key.digest,
-            epoch,
-        })),
-        Ok(KeyClaim::HeldBy(_)) => None,
+    match store.claim(key.digest).await {
+        Ok(claim) => claim.map(Some),
         Err(error) => {
             // Twice executed is better than not at all.
             tracing::warn!(target: "orch", "{error}; the execution is not claimed");

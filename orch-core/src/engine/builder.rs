@@ -14,8 +14,10 @@ use crate::code::digest_of_program;
 use crate::compute::Pool;
 use crate::event::EventSource;
 use crate::faults::Faults;
+use crate::hook::DurableHook;
 use crate::limit::{Limit, Limits};
 use crate::memory::Memory;
+use crate::outbox::Hooks;
 use crate::policy::failure_mode::FailureMode;
 use crate::recorder::EngineStore;
 use crate::resource::Resources;
@@ -24,7 +26,7 @@ use crate::store::StoreError;
 use crate::store::{BlobStore, CacheBudget, Durability, OnStoreFailure, Retention, RunStore};
 
 use super::config::Config;
-use super::{Clock, Engine, EngineInner, Upkeep};
+use super::{Clock, Engine, EngineInner, Upkeep, hooks};
 
 /// Sets up an [`Engine`].
 #[must_use = "a builder makes nothing until `build` is called"]
@@ -33,6 +35,7 @@ pub struct EngineBuilder {
     pub(super) limits: Limits,
     pub(super) resources: Resources,
     pub(crate) faults: Faults,
+    pub(crate) durable_hooks: Vec<DurableHook>,
 }
 
 impl EngineBuilder {
@@ -189,7 +192,7 @@ impl EngineBuilder {
         Ok(self.build_on(runs, blobs))
     }
 
-    /// Makes the engine on a store. Starts nothing.
+    /// Makes the engine on a store. Starts nothing but the delivery of notices to durable hooks.
     pub fn build_on(self, runs: Arc<dyn RunStore>, blobs: Arc<dyn BlobStore>) -> Engine {
         let store = EngineStore::new(
             runs,
@@ -201,15 +204,18 @@ impl EngineBuilder {
             self.config.retention.clone(),
             self.config.cache_budget.clone(),
         ));
-        self.make(Some(Arc::new(store)))
+        let hooks = Hooks::of(self.durable_hooks.clone());
+        let store = Arc::new(store.telling(hooks.clone()));
+        self.make(Some(store), hooks)
     }
 
-    /// Makes the engine. Starts nothing.
+    /// Makes the engine. Starts nothing but the delivery of notices to durable hooks.
     pub fn build(self) -> Engine {
-        self.make(None)
+        let hooks = Hooks::of(self.durable_hooks.clone());
+        self.make(None, hooks)
     }
 
-    fn make(self, store: Option<Arc<EngineStore>>) -> Engine {
+    fn make(self, store: Option<Arc<EngineStore>>, hooks: Option<Arc<Hooks>>) -> Engine {
         let pool = self
             .config
             .compute_threads
@@ -217,8 +223,10 @@ impl EngineBuilder {
         let cache = Arc::new(Cache::new(self.config.memory_cache));
         let memory = Memory::new(self.config.memory_budget);
         let build = self.config.cache_per_build.then(digest_of_program);
+        let clock = Clock::start();
         let engine = Arc::new(EngineInner {
             build,
+            outbox: hooks::outbox(hooks, store.as_ref(), clock),
             events: EventSource::new(self.config.event_capacity),
             config: self.config,
             limits: self.limits,
@@ -228,7 +236,7 @@ impl EngineBuilder {
             cache,
             memory,
             store,
-            clock: Clock::start(),
+            clock,
             is_closed: AtomicBool::new(false),
             running: Mutex::default(),
             changed: Notify::new(),
@@ -240,6 +248,9 @@ impl EngineBuilder {
                     engine.lose(run);
                 }
             });
+        }
+        if let Some(outbox) = &engine.outbox {
+            outbox.start();
         }
         Engine(engine)
     }

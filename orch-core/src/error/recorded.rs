@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{Failure, FlowError, FlowErrorKind, TaskError, TaskErrorKind};
+use super::{Failure, FlowError, FlowErrorKind, TaskError, TaskErrorKind, in_a_line};
 use crate::policy::retry::Retry;
 use crate::report::ErrorReport;
 use crate::state::StateChange;
@@ -79,6 +79,11 @@ impl RecordedError {
             retry: Some(retry),
             ..Self::new(kind_of(&failure.kind), report.clone())
         }
+    }
+
+    /// The error and its causes in one line.
+    pub(crate) fn text(&self) -> String {
+        in_a_line(&self.message, &self.causes)
     }
 
     fn new(kind: &str, report: ErrorReport) -> Self {

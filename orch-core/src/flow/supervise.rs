@@ -413,6 +413,9 @@ fn end<T>(flow: &Arc<Flow>, result: Result<T, FlowError>, deliver: Deliver<T>) {
     });
     lock(&flow.failures).clear();
     flow.call_hooks(on);
+    if let Some(outbox) = flow.unrecorded_to() {
+        outbox.flow_run_ended(flow, state);
+    }
     flow.emit(EventKind::FlowRunEnded {
         flow: flow.definition.name,
         name: flow.name.clone(),

@@ -8,13 +8,14 @@ use crate::body::Body;
 use crate::definition::Definition;
 use crate::engine::Upkeep;
 use crate::id::FlowRunId;
+use crate::outbox::Hooks;
 use crate::state::State;
 use crate::store::{
-    AttemptRow, BlobStore, CacheRow, ClaimRun, Durability, FlowRunFilter, FlowRunRow, FoundTaskRun,
-    Hold, Journal, OnStoreFailure, Place, RunClaim, RunOrigin, RunStore, StepRow, StoreError,
-    StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
+    AttemptRow, BlobStore, CacheRow, ClaimRun, Durability, Epoch, FlowRunFilter, FlowRunRow,
+    FoundTaskRun, Hold, Journal, KeyClaim, OnStoreFailure, Place, RunClaim, RunOrigin, RunStore,
+    StepRow, StoreError, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
 };
-use crate::value::{Codec, EncodeError, Stored};
+use crate::value::{Codec, Digest, EncodeError, Stored};
 
 use super::{Past, lock};
 
@@ -28,6 +29,8 @@ pub(crate) struct EngineStore {
     pub(crate) journal: Journal,
     pub(crate) durability: Durability,
     pub(crate) upkeep: Upkeep,
+    /// Who is told of changes of state by notices that are committed with them.
+    pub(crate) hooks: Option<Arc<Hooks>>,
     tasks: Mutex<HashMap<TaskKey, Arc<TaskRow>>>,
 }
 
@@ -43,6 +46,19 @@ pub(crate) struct Kept {
     pub(crate) value: StoredValue,
     /// To be dropped once a row that points to the value is committed.
     pub(crate) hold: Option<Hold>,
+}
+
+/// A claim of a key in the store, given up when it is dropped.
+pub(crate) struct Claim {
+    store: Arc<EngineStore>,
+    key: Digest,
+    epoch: Epoch,
+}
+
+impl Drop for Claim {
+    fn drop(&mut self) {
+        self.store.journal.release_key(self.key, self.epoch);
+    }
 }
 
 /// Keeps blobs from being collected.
@@ -77,6 +93,7 @@ impl EngineStore {
             journal,
             durability,
             upkeep: Upkeep::default(),
+            hooks: None,
             tasks: Mutex::default(),
         }
     }
@@ -85,6 +102,28 @@ impl EngineStore {
     pub(crate) fn keeping(mut self, upkeep: Upkeep) -> Self {
         self.upkeep = upkeep;
         self
+    }
+
+    /// Says who is told of changes of state.
+    pub(crate) fn telling(mut self, hooks: Option<Arc<Hooks>>) -> Self {
+        if let Some(hooks) = &hooks {
+            let hooks = Arc::clone(hooks);
+            self.journal.on_notice(move |hook| hooks.wake(hook));
+        }
+        self.hooks = hooks;
+        self
+    }
+
+    /// Claims a key among the processes of a folder. `None` while another one has it.
+    pub(crate) async fn claim(self: &Arc<Self>, key: Digest) -> Result<Option<Claim>, StoreError> {
+        Ok(match self.journal.claim_key(key).await? {
+            KeyClaim::Claimed(epoch) => Some(Claim {
+                store: Arc::clone(self),
+                key,
+                epoch,
+            }),
+            KeyClaim::HeldBy(_) => None,
+        })
     }
 
     /// Begins a flow run, or finds the one there is. Waits for what was handed to the journal

@@ -6,6 +6,7 @@ mod blobs;
 mod claims;
 mod disk;
 mod maintenance;
+mod outbox;
 mod owner;
 mod read;
 mod schema;
@@ -28,8 +29,8 @@ use self::disk::Disk;
 use self::owner::Owner;
 use super::{
     AttemptRow, CacheRow, Change, ClaimRun, Durability, Epoch, Fence, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, KeyClaim, MaintainRuns, OwnerId, RunClaim, RunStore, StepRow, StoreError,
-    TaskRunFilter, TaskRunRow,
+    FoundTaskRun, KeyClaim, MaintainRuns, NoticeFilter, NoticeRow, OwnerId, RunClaim, RunStore,
+    StepRow, StoreError, TaskRunFilter, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::value::Digest;
@@ -361,6 +362,15 @@ impl RunStore for FolderStore {
 
     fn steps<'a>(&'a self, run: FlowRunId) -> BoxFuture<'a, Result<Vec<StepRow>, StoreError>> {
         now(self.read("reading steps", |connection| read::steps(connection, run)))
+    }
+
+    fn undelivered<'a>(
+        &'a self,
+        filter: NoticeFilter,
+    ) -> BoxFuture<'a, Result<Vec<NoticeRow>, StoreError>> {
+        now(self.read("reading notices", |connection| {
+            outbox::undelivered(connection, &filter)
+        }))
     }
 
     fn pin<'a>(&'a self, run: FlowRunId, is_pinned: bool) -> BoxFuture<'a, Result<(), StoreError>> {

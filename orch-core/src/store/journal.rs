@@ -46,6 +46,9 @@ pub(crate) struct Journal {
 
 type Job = Box<dyn FnOnce(&dyn RunStore) + Send>;
 
+/// Is told the name of a hook.
+type TellOfNotice = Box<dyn Fn(&str) + Send + Sync>;
+
 /// Released once the change that it came with is committed.
 pub(crate) type Hold = Box<dyn Send>;
 
@@ -57,6 +60,8 @@ struct Shared {
     work: Condvar,
     /// Who wants to know of runs that are lost.
     on_lost: OnceLock<Box<dyn Fn(FlowRunId) + Send + Sync>>,
+    /// Who wants to know for which hooks there are new notices.
+    on_notice: OnceLock<TellOfNotice>,
 }
 
 #[derive(Default)]
@@ -120,6 +125,7 @@ impl Journal {
             state: Mutex::default(),
             work: Condvar::new(),
             on_lost: OnceLock::new(),
+            on_notice: OnceLock::new(),
         });
         let writer = (!shared.store.is_immediate()).then(|| {
             let theirs = Arc::clone(&shared);
@@ -152,21 +158,35 @@ impl Journal {
         change: Change,
         hold: Option<Hold>,
     ) -> Position {
+        self.push_with(fence, change, Vec::new(), hold)
+    }
+
+    /// The same with others that are committed with the change, or not at all.
+    pub(crate) fn push_with(
+        &self,
+        fence: Option<Fence>,
+        change: Change,
+        others: Vec<Change>,
+        hold: Option<Hold>,
+    ) -> Position {
         let shared = &self.shared;
         let mut state = shared.lock();
-        state.pushed += 1;
+        state.pushed += 1 + others.len() as u64;
         let position = state.pushed;
         if state.degraded.is_some() {
             return Position(position);
         }
-        let bytes = CHANGE_BYTES + bytes_of(&change);
-        state.bytes += bytes;
-        state.queue.push(Entry {
-            position,
-            fence,
-            change,
-            hold,
-        });
+        // Under one lock: who commits takes all that is queued.
+        let holds = std::iter::once(hold).chain(std::iter::repeat_with(|| None));
+        for (change, hold) in std::iter::once(change).chain(others).zip(holds) {
+            state.bytes += CHANGE_BYTES + bytes_of(&change);
+            state.queue.push(Entry {
+                position,
+                fence,
+                change,
+                hold,
+            });
+        }
         if shared.store.is_immediate() {
             drop(state);
             shared.commit_group();
@@ -284,6 +304,11 @@ impl Journal {
         let _ = self.shared.on_lost.set(Box::new(tell));
     }
 
+    /// Says whom to tell of new notices, by the name of their hook, once they are committed.
+    pub(crate) fn on_notice(&self, tell: impl Fn(&str) + Send + Sync + 'static) {
+        let _ = self.shared.on_notice.set(Box::new(tell));
+    }
+
     /// Does something with the store after all changes so far, on the writer's thread, and waits
     /// for it without giving up the own thread.
     pub(crate) fn call<R, F, Fut>(&self, work: F) -> R
@@ -323,14 +348,20 @@ impl Journal {
 
     /// Claims the right to execute for a cache key. See [`RunStore::claim_key`].
     pub(crate) async fn claim_key(&self, key: Digest) -> Result<KeyClaim, StoreError> {
-        let store = Arc::clone(&self.shared.store);
-        if store.is_immediate() {
-            return store.claim_key(key).await;
+        self.ask(move |store| block_on(store.claim_key(key))).await
+    }
+
+    /// Does something with the store on the writer's thread, after all changes so far, and waits for
+    /// what it comes to.
+    pub(crate) async fn ask<R: Send + 'static>(
+        &self,
+        work: impl FnOnce(&dyn RunStore) -> Result<R, StoreError> + Send + 'static,
+    ) -> Result<R, StoreError> {
+        if self.shared.store.is_immediate() {
+            return work(&*self.shared.store);
         }
         let (sender, receiver) = oneshot::channel();
-        self.enqueue(Box::new(move |store| {
-            drop(sender.send(block_on(store.claim_key(key))));
-        }));
+        self.enqueue(Box::new(move |store| drop(sender.send(work(store)))));
         receiver.await.unwrap_or_else(|_| {
             Err(StoreError::Degraded {
                 reason: "its writer is gone".to_owned(),
@@ -608,7 +639,12 @@ impl Shared {
                             .is_none_or(|fence| fence.run != run || fence.epoch > epoch)
                     });
                 }
-                result => break result,
+                result => {
+                    if let (Ok(()), Some(tell)) = (&result, self.on_notice.get()) {
+                        tell_of_notices(&changes, tell);
+                    }
+                    break result;
+                }
             }
         };
         let mut state = self.lock();
@@ -659,6 +695,19 @@ fn fold(group: &mut [Entry]) -> (Vec<Change>, Vec<Fence>) {
     (changes, fences)
 }
 
+/// Tells for which hooks there are new notices, once for each.
+fn tell_of_notices(changes: &[Change], tell: &dyn Fn(&str)) {
+    let mut told: Vec<&str> = Vec::new();
+    for change in changes {
+        if let Change::Notice(row) = change
+            && !told.contains(&&*row.notice.hook)
+        {
+            told.push(&row.notice.hook);
+            tell(&row.notice.hook);
+        }
+    }
+}
+
 /// Puts the changes back, to be committed without those of one run.
 fn restore(group: &mut [Entry], changes: Vec<Change>) {
     for (entry, change) in group.iter_mut().zip(changes) {
@@ -673,6 +722,7 @@ fn bytes_of(change: &Change) -> usize {
         Change::FlowRun(row) => row.result.as_ref(),
         Change::Step { row, .. } => Some(&row.value),
         Change::Cache(row) => Some(&row.value),
+        Change::Notice(row) => return row.notice.error.as_ref().map_or(0, String::len),
         _ => None,
     };
     value.map_or(0, |value| match &value.place {
@@ -682,7 +732,7 @@ fn bytes_of(change: &Change) -> usize {
 }
 
 /// Runs a future to its end on this thread.
-pub(super) fn block_on<F: Future>(future: F) -> F::Output {
+pub(crate) fn block_on<F: Future>(future: F) -> F::Output {
     struct Unpark(std::thread::Thread);
 
     impl Wake for Unpark {

@@ -8,11 +8,13 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 mod maintenance;
+mod outbox;
 
+use self::outbox::Outbox;
 use super::{
     AttemptRow, BlobStore, BlobWriter, CacheRow, CallId, Change, ClaimRun, Durability, Epoch,
-    Fence, FlowRunFilter, FlowRunRow, KeyClaim, MaintainBlobs, MaintainRuns, OwnerId, RunClaim,
-    RunStore, StepRow, StoreError, TaskRunRow,
+    Fence, FlowRunFilter, FlowRunRow, KeyClaim, MaintainBlobs, MaintainRuns, NoticeFilter,
+    NoticeRow, OwnerId, RunClaim, RunStore, StepRow, StoreError, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::state::State;
@@ -29,6 +31,7 @@ struct Tables {
     flow_runs: BTreeMap<FlowRunId, FlowRun>,
     cache: HashMap<Digest, CacheRow>,
     claims: HashMap<Digest, (OwnerId, Epoch)>,
+    outbox: Outbox,
     /// The owners that are there.
     alive: Vec<OwnerId>,
     owners: u128,
@@ -169,6 +172,8 @@ impl Tables {
                     row.used_at = *at;
                 }
             }
+            Change::Notice(row) => self.outbox.put(row),
+            Change::NoticeDelivered { id } => self.outbox.remove(id),
             Change::CacheDropped { key } => {
                 if self.cache.get(key).is_some_and(|row| !row.is_pinned) {
                     self.cache.remove(key);
@@ -435,6 +440,13 @@ impl RunStore for MemoryStore {
         let tables = self.lock();
         let run = tables.flow_runs.get(&run);
         ready(run.map_or_else(Vec::new, |run| run.steps.values().cloned().collect()))
+    }
+
+    fn undelivered<'a>(
+        &'a self,
+        filter: NoticeFilter,
+    ) -> BoxFuture<'a, Result<Vec<NoticeRow>, StoreError>> {
+        ready(self.lock().outbox.list(&filter))
     }
 
     fn pin<'a>(&'a self, run: FlowRunId, is_pinned: bool) -> BoxFuture<'a, Result<(), StoreError>> {

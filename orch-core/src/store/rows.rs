@@ -8,6 +8,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use serde::{Deserialize, Serialize};
 
 use crate::error::RecordedError;
+use crate::hook::Notice;
 use crate::id::FlowRunId;
 use crate::report::{EdgeKind, NodeKind};
 use crate::state::State;
@@ -357,6 +358,37 @@ pub struct StepRow {
     pub value: StoredValue,
     /// When it was made.
     pub made_at: Timestamp,
+}
+
+/// A notice for a durable hook, and how its delivery stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct NoticeRow {
+    /// What the hook is told.
+    pub notice: Notice,
+    /// How often that has failed.
+    pub failures: u32,
+    /// How it failed the last time.
+    pub last_error: Option<String>,
+    /// When it is to be tried next.
+    pub due_at: Timestamp,
+}
+
+/// Which undelivered notices to list.
+#[derive(Debug, Clone, Default)]
+pub struct NoticeFilter {
+    /// Only those for the hook of this name.
+    pub hook: Option<String>,
+    /// At most this many; 0 for all.
+    pub limit: usize,
+}
+
+impl NoticeFilter {
+    pub(super) fn limit(&self) -> usize {
+        match self.limit {
+            0 => usize::MAX,
+            limit => limit,
+        }
+    }
 }
 
 /// A request to start a flow run.

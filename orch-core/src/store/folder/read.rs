@@ -26,7 +26,7 @@ fn damaged(table: &'static str, problem: impl Into<String>) -> ReadError {
 }
 
 /// Reads all rows of a query.
-fn all<T, P: Params>(
+pub(super) fn all<T, P: Params>(
     connection: &Connection,
     sql: &str,
     params: P,

@@ -6,6 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::super::StoreError;
+use super::outbox;
 
 /// The version of the layout. Raised by every change that an older release cannot read.
 pub(super) const FORMAT: u32 = 1;
@@ -24,6 +25,12 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(failed("reading its version"))
     };
+    // Where it is there already this only reads.
+    let add_outbox = || {
+        connection
+            .execute_batch(outbox::TABLE)
+            .map_err(failed("making its tables"))
+    };
     let found = version()?;
     if found > FORMAT {
         return Err(StoreError::FormatTooNew {
@@ -33,7 +40,7 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
         });
     }
     if found == FORMAT {
-        return Ok(());
+        return add_outbox();
     }
     // Several engines may open a new folder at the same time. Of those that choose the journal at
     // once SQLite refuses all but one, however long they would wait.
@@ -51,7 +58,7 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
         .map_err(io)?;
     file.lock().map_err(io)?;
     if version()? == FORMAT {
-        return Ok(());
+        return add_outbox();
     }
     // Before the first table: afterwards it would take a copy of the whole database.
     connection
@@ -59,7 +66,8 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
         .map_err(failed("choosing its journal"))?;
     connection
         .execute_batch(TABLES)
-        .map_err(failed("making its tables"))
+        .map_err(failed("making its tables"))?;
+    add_outbox()
 }
 
 const TABLES: &str = "

@@ -11,7 +11,7 @@ use super::super::{
     ParameterRow, ResultOrigin, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow,
 };
 use super::values::{inline_of, parts_of, to_json};
-use super::{ReadError, Writer};
+use super::{ReadError, Writer, outbox};
 use crate::id::FlowRunId;
 use crate::report::EdgeKind;
 use crate::value::Digest;
@@ -224,6 +224,8 @@ impl Writer {
                     .prepare_cached(sql)?
                     .execute(params![key, at])?;
             }
+            Change::Notice(row) => outbox::put(&self.connection, row)?,
+            Change::NoticeDelivered { id } => outbox::remove(&self.connection, id)?,
             Change::CacheDropped { key } => {
                 let sql = "DELETE FROM cache WHERE key = ?1 AND is_pinned = 0";
                 self.connection.prepare_cached(sql)?.execute([key])?;

@@ -6,8 +6,8 @@ use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
 use super::super::{
-    AttemptRow, CacheRow, ClaimRun, FlowRunFilter, FlowRunRow, OwnerId, RunClaim, StepRow,
-    TaskRunRow,
+    AttemptRow, CacheRow, ClaimRun, FlowRunFilter, FlowRunRow, NoticeFilter, NoticeRow, OwnerId,
+    RunClaim, StepRow, TaskRunRow,
 };
 use super::*;
 
@@ -97,6 +97,13 @@ impl RunStore for Fake {
     }
 
     fn cached<'a>(&'a self, _key: Digest) -> BoxFuture<'a, Result<Option<CacheRow>, StoreError>> {
+        nothing()
+    }
+
+    fn undelivered<'a>(
+        &'a self,
+        _filter: NoticeFilter,
+    ) -> BoxFuture<'a, Result<Vec<NoticeRow>, StoreError>> {
         nothing()
     }
 
@@ -480,4 +487,50 @@ fn nothing_is_lost_when_many_threads_push() {
     }
     all.sort_unstable();
     assert_eq!(all, (0..200).collect::<Vec<u8>>());
+}
+
+#[test]
+fn a_change_and_its_notices_are_in_one_group_and_the_notices_are_not_folded() {
+    let (fake, commits) = Fake::new();
+    let (fake, open) = fake.held();
+    let journal = fake.journal(Durability::Relaxed, OnStoreFailure::Fail);
+    let told: Arc<Mutex<Vec<String>>> = Arc::default();
+    let hears = Arc::clone(&told);
+    journal.on_notice(move |hook| hears.lock().unwrap().push(hook.to_owned()));
+    let fence = fence();
+    let put = |n_notices: usize| {
+        let change = Change::TaskRun {
+            run: fence.run,
+            row: Box::new(super::super::tests::task_run(1)),
+        };
+        let notice = || {
+            let on = crate::definition::HookOn::Success;
+            let notice = crate::hook::Notice::of_flow_run(on, fence.run, "train", "train-1");
+            Change::Notice(Box::new(NoticeRow {
+                notice: notice.to("mail"),
+                failures: 0,
+                last_error: None,
+                due_at: super::super::Timestamp(0),
+            }))
+        };
+        let notices = std::iter::repeat_with(notice).take(n_notices).collect();
+        journal.push_with(Some(fence), change, notices, None)
+    };
+    let last = [put(2), put(1), put(3)][2];
+    assert!(told.lock().unwrap().is_empty(), "nothing is committed yet");
+    drop(open);
+    block_on(journal.sync(fence, last)).unwrap();
+    let commits = commits.lock().unwrap();
+    let mut n_notices = 0;
+    for (group, _) in commits.iter() {
+        let is_notice = |change: &&Change| matches!(change, Change::Notice(_));
+        let n = group.iter().filter(is_notice).count();
+        let is_task_run = |change: &Change| matches!(change, Change::TaskRun { .. });
+        assert!(n == 0 || group.iter().any(is_task_run));
+        n_notices += n;
+    }
+    assert_eq!(n_notices, 6);
+    // Once for each group, before anybody who waits for it goes on.
+    let told = told.lock().unwrap();
+    assert!((1..=3).contains(&told.len()), "{told:?}");
 }

@@ -1,6 +1,8 @@
 //! Rows come back as they were written.
 
 use super::*;
+use crate::definition::HookOn;
+use crate::hook::Notice;
 
 on_each_store! {
     a_flow_run_reads_back_as_it_was_recorded;
@@ -11,6 +13,8 @@ on_each_store! {
     a_pin_stays_when_a_result_is_made_anew;
     who_looks_again_gets_what_has_changed_since;
     flow_runs_are_listed_by_what_is_asked_for;
+    notices_stay_in_their_order_until_they_are_delivered;
+    notices_of_a_run_that_was_taken_over_are_refused_with_its_rows;
 }
 
 fn a_flow_run_reads_back_as_it_was_recorded<K: Kind>() {
@@ -357,4 +361,60 @@ fn flow_runs_are_listed_by_what_is_asked_for<K: Kind>() {
         }),
         [2]
     );
+}
+
+fn notice(run: FlowRunId, hook: &str) -> NoticeRow {
+    let notice = Notice::of_flow_run(HookOn::Failure, run, "train", "train-1").to(hook);
+    NoticeRow {
+        notice,
+        failures: 0,
+        last_error: None,
+        due_at: Timestamp(5),
+    }
+}
+
+fn undelivered(store: &dyn RunStore, hook: Option<&str>, limit: usize) -> Vec<NoticeRow> {
+    let hook = hook.map(str::to_owned);
+    block_on(store.undelivered(NoticeFilter { hook, limit })).unwrap()
+}
+
+fn notices_stay_in_their_order_until_they_are_delivered<K: Kind>() {
+    let kind = K::new("notices");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("train", None));
+    let mut rows = ["mail", "page", "mail"].map(|hook| notice(fence.run, hook));
+    let put = |row: &NoticeRow| Change::Notice(Box::new(row.clone()));
+    commit(&*store, fence, &[put(&rows[0]), put(&rows[1])]).unwrap();
+    commit(&*store, fence, &[put(&rows[2])]).unwrap();
+    rows[0].failures = 3;
+    rows[0].last_error = Some("the server is down".to_owned());
+    rows[0].due_at = Timestamp(i64::MAX);
+    // What became of a delivery is written by whoever delivers, and the flow run may be gone.
+    block_on(store.commit(&[put(&rows[0])], &[], Durability::Relaxed)).unwrap();
+
+    assert_eq!(undelivered(&*store, None, 0), rows);
+    assert_eq!(undelivered(&*store, None, 2), rows[..2]);
+    assert_eq!(undelivered(&*store, Some("mail"), 1), rows[..1]);
+    assert_eq!(undelivered(&*store, Some("mail"), 0)[1], rows[2]);
+    assert_eq!(undelivered(&*store, Some("none"), 0), []);
+
+    let id = rows[0].notice.id.clone();
+    let delivered = [Change::NoticeDelivered { id }];
+    for _ in 0..2 {
+        block_on(store.commit(&delivered, &[], Durability::Relaxed)).unwrap();
+        assert_eq!(undelivered(&*store, None, 0), rows[1..]);
+    }
+}
+
+fn notices_of_a_run_that_was_taken_over_are_refused_with_its_rows<K: Kind>() {
+    let kind = K::new("refused-notices");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("train", None));
+    let old = Fence {
+        epoch: fence.epoch + 1,
+        ..fence
+    };
+    let change = Change::Notice(Box::new(notice(fence.run, "mail")));
+    commit(&*store, old, &[change]).unwrap_err();
+    assert_eq!(undelivered(&*store, None, 0), []);
 }
