@@ -202,6 +202,10 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
 
     /// The engine that the program wants, with the settings that it leaves to others.
     fn builder(&self) -> Result<EngineBuilder, Failure> {
-        Ok((self.builder)().configure()?)
+        let mut builder = (self.builder)().configure()?;
+        if !self.tells() {
+            builder.durable_hooks.clear();
+        }
+        Ok(builder)
     }
 }

@@ -1,5 +1,7 @@
 //! Commands that keep the store small and look whether it is whole.
 
+use std::collections::BTreeMap;
+
 use serde_json::{Value, json};
 
 use super::Output;
@@ -40,9 +42,13 @@ pub(super) fn collect(engine: &Engine, dry_run: bool, is_json: bool) -> Result<S
     Ok(text)
 }
 
-/// A store that is damaged makes this fail, with all that was found.
+/// A store that is damaged makes this fail, with all that was found. Notices that wait do not.
 pub(super) fn check(engine: &Engine, is_json: bool) -> Result<Output, Failure> {
     let report = engine.check_store()?;
+    let mut undelivered: BTreeMap<String, u64> = BTreeMap::new();
+    for row in engine.undelivered()? {
+        *undelivered.entry(row.notice.hook).or_default() += 1;
+    }
     let text = if is_json {
         let lost = report.lost.iter().map(|lost| {
             json!({
@@ -59,9 +65,17 @@ pub(super) fn check(engine: &Engine, is_json: bool) -> Result<Output, Failure> {
             "lost": lost.collect::<Vec<Value>>(),
             "orphans": orphans.collect::<Vec<String>>(),
             "problems": report.problems,
+            "undelivered": undelivered,
         }))
     } else {
-        format!("{report}\n")
+        let waiting = undelivered.iter().map(|(hook, count)| {
+            let notices = human::counted(*count, "notice");
+            format!(
+                "{notices} for hook `{}` not delivered yet\n",
+                human::clean(hook)
+            )
+        });
+        format!("{report}\n{}", waiting.collect::<String>())
     };
     Ok(Output {
         text,

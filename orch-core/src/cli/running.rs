@@ -2,6 +2,7 @@
 
 use std::io::{BufRead as _, IsTerminal as _, Write as _};
 use std::sync::Arc;
+use std::time::Duration;
 
 use serde_json::{Value, json};
 
@@ -17,6 +18,10 @@ use crate::report::{RunReport, TaskCounts, human};
 use crate::state::State;
 use crate::store::{FlowRunRow, MemoryBlobs, MemoryStore, RunOrigin, TaskRunRow};
 use crate::value::Digest;
+
+/// How long a program that has nothing else to do tries to deliver notices to durable hooks. What is
+/// left then stays in the store.
+const DELIVERY: Duration = Duration::from_secs(10);
 
 impl<B: Fn() -> EngineBuilder> Cli<B> {
     pub(super) async fn run(&self, run: &Run) -> Result<Output, Failure> {
@@ -149,6 +154,17 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
         !matches!(self.arguments.command, Command::Replay { .. })
     }
 
+    /// Whether durable hooks are told: not of what leaves no record, and not by who only looks.
+    pub(super) fn tells(&self) -> bool {
+        match self.arguments.command {
+            Command::Run(_) => true,
+            Command::Resume { dry_run, .. }
+            | Command::Rerun { dry_run, .. }
+            | Command::Fork { dry_run, .. } => !dry_run,
+            _ => false,
+        }
+    }
+
     /// Starts a flow run, shows it while it runs, and tells how it ended.
     async fn follow(
         &self,
@@ -160,6 +176,7 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
         let was_over = run.state().is_final();
         let (result, report) = run.finish().await;
         drop(progress);
+        engine.drain(DELIVERY).await;
         let is_failure = result.is_err();
         let result = result.ok().flatten();
         let text = if self.arguments.json {
