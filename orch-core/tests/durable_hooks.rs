@@ -13,6 +13,7 @@ use std::time::Duration;
 use orch_core::prelude::*;
 use orch_core::store::{
     Durability, MemoryBlobs, MemoryStore, NoticeFilter, OnStoreFailure, Retention, RunStore as _,
+    TaskRunRow,
 };
 use orch_core::{DurableHook, DurableHookError, HookOn, Notice, State};
 use tokio::sync::mpsc::{UnboundedReceiver, unbounded_channel};
@@ -526,7 +527,7 @@ async fn of_two_engines_on_a_folder_one_at_a_time_delivers_and_each_notice_once(
 
 #[test]
 fn program() {
-    let Some((_, folder)) = role() else {
+    let Some((role, folder)) = role() else {
         return;
     };
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -540,9 +541,48 @@ fn program() {
         });
         let builder = Engine::builder().durable_hook(hook).unwrap();
         let engine = builder.open(folder.join("store")).unwrap();
-        train_model(0.5).on(&engine).await.unwrap();
+        match &*role {
+            "deliver" => drop(train_model(0.5).on(&engine).await.unwrap()),
+            "crash" => drop(risky().key("k").on(&engine).await),
+            _ => panic!("no such role: {role}"),
+        }
         pending::<()>().await;
     });
+}
+
+#[task]
+async fn deadly() -> u32 {
+    pending().await
+}
+
+#[flow]
+async fn risky() -> anyhow::Result<u32> {
+    Ok(*deadly().await?)
+}
+
+#[tokio::test]
+async fn a_task_run_that_has_taken_its_process_along_too_often_is_told_once_it_is_blamed() {
+    let folder = Folder::new("blamed");
+    for crashes in 0..3 {
+        let mut program = folder.program("crash");
+        let is_under_way = |rows: Vec<(_, Vec<TaskRunRow>)>| {
+            let mut task_runs = rows.into_iter().flat_map(|(_, task_runs)| task_runs);
+            task_runs.any(|row| row.started_at.is_some() && row.crashes == crashes)
+        };
+        while !folder.store().join("orch.db").exists() || !is_under_way(folder.rows().await) {
+            tokio::time::sleep(Duration::from_millis(2)).await;
+        }
+        program.kill();
+    }
+    let (hook, mut notices) = told("watch");
+    let engine = in_folder(
+        &folder,
+        hook.on([HookOn::Crash, HookOn::Failure]).tasks("*"),
+    );
+    risky().key("k").on(&engine).await.unwrap_err();
+    let told = all(&engine, &mut notices).await;
+    assert_eq!(changes(&told)[0], ("deadly", HookOn::Crash, State::Crashed));
+    assert_eq!(told.len(), 2, "the task run and the flow run");
 }
 
 #[tokio::test]
