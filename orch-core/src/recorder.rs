@@ -545,8 +545,10 @@ impl Recorder {
 pub(crate) fn state_after(error: &FlowError) -> State {
     match error.is_interruption() {
         true => State::Crashed,
+        // One that was refused did not start.
         false => State::Running
             .after(error.change())
+            .or(State::Pending.after(error.change()))
             .unwrap_or(State::Failed),
     }
 }

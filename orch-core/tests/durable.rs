@@ -631,3 +631,77 @@ mod equal_calls_in_branches {
         assert_eq!(DRAWN.load(Ordering::SeqCst), 2);
     }
 }
+
+mod a_flow_run_that_is_refused {
+    use super::*;
+    use orch_core::FlowErrorKind;
+    use std::time::Duration;
+    use tokio::sync::Semaphore;
+
+    static GATE: Semaphore = Semaphore::const_new(0);
+
+    #[task]
+    async fn pass() -> u64 {
+        GATE.acquire().await.unwrap().forget();
+        1
+    }
+
+    #[flow(max_running = (1, "skip"))]
+    async fn one_at_most() -> anyhow::Result<u64> {
+        Ok(*pass().await?)
+    }
+
+    /// Fails the test where it would hang.
+    async fn soon<F: IntoFuture>(future: F) -> F::Output {
+        let soon = tokio::time::timeout(Duration::from_secs(60), future).await;
+        soon.expect("it is not waited for what never comes")
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn is_recorded_as_that_and_can_be_started_again_with_its_key() {
+        let folder = Folder::new("refused");
+        let engine = folder.open();
+        let first = one_at_most().key("first").start(&engine).unwrap();
+        let refused = one_at_most().key("second").start(&engine).unwrap_err();
+        let full = matches!(refused.kind(), FlowErrorKind::TooManyRunning { .. });
+        assert!(full, "{refused}");
+        // Refused again, and not taken for one that runs.
+        let engine_of_task = engine.clone();
+        let again = tokio::spawn(async move {
+            let again = one_at_most().key("second").start(&engine_of_task);
+            matches!(
+                again.unwrap_err().kind(),
+                FlowErrorKind::TooManyRunning { .. }
+            )
+        });
+        assert!(soon(again).await.unwrap());
+
+        GATE.add_permits(2);
+        assert_eq!(soon(first).await.unwrap(), 1);
+        let rows = folder.rows().await;
+        let mut states: Vec<_> = rows
+            .iter()
+            .map(|(run, _)| (run.key.clone().unwrap(), run.state))
+            .collect();
+        states.sort_by(|a, b| a.0.cmp(&b.0));
+        let expected = [("first", State::Completed), ("second", State::Skipped)];
+        assert_eq!(states, expected.map(|(key, state)| (key.to_owned(), state)));
+        assert_eq!(
+            soon(one_at_most().key("second").on(&engine)).await.unwrap(),
+            1
+        );
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn by_an_engine_that_closes_goes_on_with_the_next_one() {
+        let folder = Folder::new("refused-closed");
+        let engine = folder.open();
+        engine.drain(Duration::ZERO).await;
+        let refused = one_at_most().key("k").start(&engine).unwrap_err();
+        assert!(matches!(refused.kind(), FlowErrorKind::Closed), "{refused}");
+        drop(engine);
+        let engine = folder.open();
+        GATE.add_permits(1);
+        assert_eq!(soon(one_at_most().key("k").on(&engine)).await.unwrap(), 1);
+    }
+}

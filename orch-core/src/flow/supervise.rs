@@ -431,7 +431,12 @@ fn end<T>(flow: &Arc<Flow>, result: Result<T, FlowError>, deliver: Deliver<T>) {
 
 /// Ends a flow run that never started.
 pub(crate) fn refuse<T>(flow: &Arc<Flow>, kind: FlowErrorKind, deliver: Deliver<T>) {
-    end(flow, Err(FlowError::new(flow.name.clone(), kind)), deliver);
+    let error = FlowError::new(flow.name.clone(), kind);
+    // It may be recorded as running: its key was claimed before there was a place for it.
+    if let Some(recorder) = flow.recorder() {
+        recorder.abandon(flow.timestamp(), &error);
+    }
+    end(flow, Err(error), deliver);
 }
 
 /// Ends a flow run that had ended before: nothing is run, and nobody is told.
