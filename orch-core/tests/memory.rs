@@ -17,13 +17,13 @@ static MOST: AtomicUsize = AtomicUsize::new(0);
 /// The tests count in turn.
 static TURN: Mutex<()> = Mutex::const_new(());
 
-struct Alive;
+struct Alive(());
 
 impl Default for Alive {
     fn default() -> Self {
         let alive = ALIVE.fetch_add(1, Ordering::SeqCst) + 1;
         MOST.fetch_max(alive, Ordering::SeqCst);
-        Self
+        Self(())
     }
 }
 
@@ -55,7 +55,7 @@ async fn load(number: u32) -> Table {
 async fn sum(table: &Table) -> f64 {
     let Table {
         cells,
-        alive: Alive,
+        alive: Alive(()),
     } = table;
     cells.iter().sum()
 }
