@@ -103,3 +103,39 @@ impl ForestArguments {
             .unwrap_or_else(|| std::env::temp_dir().join("daily_forest.model"))
     }
 }
+
+/// Tries options of a random forest by cross-validation, and measures the best of them.
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(name = "tune_forest", version)]
+pub struct TuningArguments {
+    /// CSV file with a header line [default: the breast cancer data that comes with the examples]
+    #[arg(long, value_name = "FILE", requires = "target")]
+    data: Option<PathBuf>,
+    /// Column to predict, a class; every other column is a feature
+    #[arg(long, value_name = "COLUMN", default_value = "diagnosis")]
+    pub target: String,
+    /// Number of options to try
+    #[arg(long, value_name = "NUMBER", default_value_t = 200)]
+    pub trials: usize,
+    /// Number of folds by which they are compared
+    #[arg(long, value_name = "NUMBER", default_value_t = 5)]
+    pub folds: usize,
+    /// Decides which options are tried, which rows are tested on, and how the trees grow
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Folder to keep results in: killed and started again, the search goes on
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Directory to write the graph, the timeline and the whole run to
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+impl TuningArguments {
+    /// Returns the file to read.
+    pub fn data(&self) -> PathBuf {
+        self.data
+            .clone()
+            .unwrap_or_else(|| format!("{DATA}/breast_cancer.csv").into())
+    }
+}

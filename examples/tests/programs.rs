@@ -454,6 +454,37 @@ fn ml_workflow_computes_what_has_changed_since_the_last_run() {
 }
 
 #[test]
+fn tune_forest_tries_each_candidate_once() {
+    let directory = tempfile::tempdir().unwrap();
+    let store = directory.path().join("store");
+    let tune = |trials| {
+        let arguments = [
+            "--trials",
+            trials,
+            "--folds",
+            "2",
+            "--store",
+            store.to_str().unwrap(),
+        ];
+        check_succeeds("tune_forest", &arguments).0
+    };
+    let out = tune("4");
+    check_contains(
+        &out,
+        &["best of 4 trials: ForestOptions", "trials (4 items)"],
+    );
+    check_contains(
+        &out,
+        &["on 114 rows that no trial has seen", "tuned", "default"],
+    );
+    let tuned = out.lines().find(|line| line.starts_with("  tuned")).unwrap();
+    let accuracy: f64 = tuned.split_whitespace().nth(2).unwrap().parse().unwrap();
+    assert!(accuracy > 0.85, "{out}");
+    let out = tune("6");
+    check_contains(&out, &["best of 6 trials", "trials (6 items, 2 executed)"]);
+}
+
+#[test]
 fn daily_forest_keeps_its_results_and_looks_after_the_model_file() {
     let dir = tempfile::tempdir().unwrap();
     let (store, model) = (dir.path().join("store"), dir.path().join("iris.model"));

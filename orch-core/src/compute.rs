@@ -18,6 +18,17 @@ use crate::engine::EngineInner;
 
 type Job = Box<dyn FnOnce() + Send>;
 
+/// What a job is to the task run that it belongs to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    /// It begins, or is about to.
+    Beginning,
+    /// It has what it needs to go on, or to be kept: such jobs come before those that begin. Behind a
+    /// thousand bodies that wait, a finished result would wait to be stored, and be lost with the
+    /// process.
+    UnderWay,
+}
+
 /// How long a thread waits for work before it ends. Long enough for the pauses inside a flow run.
 const IDLE: Duration = Duration::from_secs(10);
 
@@ -38,7 +49,8 @@ struct Shared {
 
 #[derive(Default)]
 struct State {
-    jobs: VecDeque<Job>,
+    under_way: VecDeque<Job>,
+    beginning: VecDeque<Job>,
     /// Threads that count towards the size.
     threads: usize,
     idle: usize,
@@ -64,14 +76,17 @@ impl Pool {
         self.0.abandoned.load(Ordering::Relaxed)
     }
 
-    fn submit(&self, job: Job) {
+    fn submit(&self, job: Job, stage: Stage) {
         let mut state = self.0.lock();
-        state.jobs.push_back(job);
+        match stage {
+            Stage::Beginning => state.beginning.push_back(job),
+            Stage::UnderWay => state.under_way.push_back(job),
+        }
         self.start_thread_if_needed(&mut state);
     }
 
     fn start_thread_if_needed(&self, state: &mut State) {
-        if state.idle >= state.jobs.len() {
+        if state.idle >= state.n_jobs() {
             self.0.work.notify_one();
         } else if state.threads < self.0.size {
             let pool = Arc::clone(&self.0);
@@ -85,7 +100,8 @@ impl Pool {
                 Err(error) => {
                     tracing::error!(target: "orch", "cannot start any compute thread: {error}");
                     // Dropping the jobs tells those who wait for them.
-                    state.jobs.clear();
+                    state.under_way.clear();
+                    state.beginning.clear();
                 }
             }
         }
@@ -96,9 +112,21 @@ impl Pool {
         self.0.abandoned.fetch_add(1, Ordering::Relaxed);
         let mut state = self.0.lock();
         state.threads -= 1;
-        if !state.jobs.is_empty() {
+        if state.n_jobs() > 0 {
             self.start_thread_if_needed(&mut state);
         }
+    }
+}
+
+impl State {
+    fn n_jobs(&self) -> usize {
+        self.under_way.len() + self.beginning.len()
+    }
+
+    fn next(&mut self) -> Option<Job> {
+        self.under_way
+            .pop_front()
+            .or_else(|| self.beginning.pop_front())
     }
 }
 
@@ -113,7 +141,7 @@ impl Shared {
             let job = {
                 let mut state = self.lock();
                 loop {
-                    if let Some(job) = state.jobs.pop_front() {
+                    if let Some(job) = state.next() {
                         break job;
                     }
                     state.idle += 1;
@@ -123,7 +151,7 @@ impl Shared {
                         .unwrap_or_else(PoisonError::into_inner);
                     state = guard;
                     state.idle -= 1;
-                    if waited.timed_out() && state.jobs.is_empty() {
+                    if waited.timed_out() && state.n_jobs() == 0 {
                         state.threads -= 1;
                         return;
                     }
@@ -152,17 +180,22 @@ fn uses_runtime(runtime: &Handle) -> bool {
 
 /// Runs a job on the engine's pool.
 pub(crate) fn run(engine: &EngineInner, runtime: Option<&Handle>, job: Job) {
+    submit(engine, runtime, job, Stage::Beginning);
+}
+
+fn submit(engine: &EngineInner, runtime: Option<&Handle>, job: Job, stage: Stage) {
     match runtime {
         Some(runtime) if uses_runtime(runtime) => drop(runtime.spawn_blocking(job)),
         Some(runtime) => {
             let runtime = runtime.clone();
-            engine.pool.submit(Box::new(move || {
+            let job = Box::new(move || {
                 // As on the runtime's own blocking threads: `Handle::current()` works.
                 let _entered = runtime.enter();
                 job();
-            }));
+            });
+            engine.pool.submit(job, stage);
         }
-        None => engine.pool.submit(job),
+        None => engine.pool.submit(job, stage),
     }
 }
 
@@ -195,6 +228,24 @@ pub(crate) fn call<R: Send + 'static>(
     runtime: Option<&Handle>,
     job: impl FnOnce() -> R + Send + 'static,
 ) -> Call<R> {
+    call_at(Stage::Beginning, engine, runtime, job)
+}
+
+/// The same for a job of a task run that is under way: it comes before what only begins.
+pub(crate) fn call_under_way<R: Send + 'static>(
+    engine: &EngineInner,
+    runtime: Option<&Handle>,
+    job: impl FnOnce() -> R + Send + 'static,
+) -> Call<R> {
+    call_at(Stage::UnderWay, engine, runtime, job)
+}
+
+fn call_at<R: Send + 'static>(
+    stage: Stage,
+    engine: &EngineInner,
+    runtime: Option<&Handle>,
+    job: impl FnOnce() -> R + Send + 'static,
+) -> Call<R> {
     let (sender, receiver) = oneshot::channel();
     let phase = Arc::new(AtomicU8::new(WAITING));
     let theirs = Arc::clone(&phase);
@@ -214,7 +265,7 @@ pub(crate) fn call<R: Send + 'static>(
         Some(runtime) if uses_runtime(runtime) => None,
         _ => Some(engine.pool.clone()),
     };
-    run(engine, runtime, job);
+    submit(engine, runtime, job, stage);
     Call {
         receiver,
         phase,
@@ -253,5 +304,33 @@ impl<R> Drop for Call<R> {
                 pool.abandon();
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use super::*;
+
+    #[test]
+    fn what_is_under_way_comes_before_what_begins() {
+        let pool = Pool::new(1);
+        let (go, gate) = mpsc::channel::<()>();
+        let (told, order) = mpsc::channel();
+        pool.submit(Box::new(move || gate.recv().unwrap()), Stage::Beginning);
+        for (name, stage) in [
+            ("first body", Stage::Beginning),
+            ("second body", Stage::Beginning),
+            ("first result", Stage::UnderWay),
+            ("second result", Stage::UnderWay),
+        ] {
+            let told = told.clone();
+            pool.submit(Box::new(move || told.send(name).unwrap()), stage);
+        }
+        go.send(()).unwrap();
+        let order: Vec<&str> = order.iter().take(4).collect();
+        let expected = ["first result", "second result", "first body", "second body"];
+        assert_eq!(order, expected);
     }
 }

@@ -646,7 +646,7 @@ impl<U: Send + Sync + 'static> Runner<U> {
 
     fn end(&mut self, position: u64, run: TaskRun<U>) {
         let error = run.handle().header().and_then(Header::error).cloned();
-        self.counts.count(error.is_none());
+        self.counts.count(run.state());
         if let Some(error) = error {
             // Counted within the tolerance: somebody looked at it.
             if let Some(header) = run.handle().header() {

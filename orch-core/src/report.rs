@@ -260,6 +260,9 @@ pub struct TaskCounts {
     pub task: String,
     /// Task runs that completed (cached and reused ones included).
     pub completed: u64,
+    /// Those of them that were not executed, since the result was there: cached and reused ones.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub found: u64,
     /// Task runs that failed, timed out or crashed.
     pub failed: u64,
     /// Task runs that were cancelled or skipped.
@@ -330,6 +333,12 @@ impl TaskCounts {
     pub fn total(&self) -> u64 {
         self.completed + self.failed + self.cancelled
     }
+}
+
+/// Leaves out what is seldom counted.
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks for it")]
+fn is_zero(value: &u64) -> bool {
+    *value == 0
 }
 
 /// Leaves out what is seldom the case.

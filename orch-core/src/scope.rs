@@ -10,6 +10,7 @@ use crate::definition::Definition;
 use crate::identity::Calls;
 use crate::node::Node;
 use crate::report::TaskCounts;
+use crate::state::State;
 use crate::stop::Stop;
 use crate::store::CallId;
 
@@ -63,19 +64,23 @@ pub(crate) const NO_NODE: u32 = u32::MAX;
 #[derive(Default)]
 pub(crate) struct ItemCounts {
     pub(crate) completed: AtomicU64,
+    found: AtomicU64,
     pub(crate) failed: AtomicU64,
     pub(crate) cancelled: AtomicU64,
 }
 
 impl ItemCounts {
     /// Counts an ended item.
-    pub(crate) fn count(&self, has_completed: bool) {
-        let counter = if has_completed {
+    pub(crate) fn count(&self, state: State) {
+        let counter = if state.is_success() {
             &self.completed
         } else {
             &self.failed
         };
         counter.fetch_add(1, Ordering::Relaxed);
+        if state.is_found() {
+            self.found.fetch_add(1, Ordering::Relaxed);
+        }
     }
 
     /// Counts items that were stopped.
@@ -87,6 +92,7 @@ impl ItemCounts {
         TaskCounts {
             task: task.to_owned(),
             completed: self.completed.load(Ordering::Relaxed),
+            found: self.found.load(Ordering::Relaxed),
             failed: self.failed.load(Ordering::Relaxed),
             cancelled: self.cancelled.load(Ordering::Relaxed),
         }

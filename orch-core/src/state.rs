@@ -201,6 +201,11 @@ impl State {
         matches!(self, State::Completed | State::Cached | State::Reused)
     }
 
+    /// Whether the result was there, so that nothing was executed.
+    pub const fn is_found(self) -> bool {
+        matches!(self, State::Cached | State::Reused)
+    }
+
     /// Whether the run ended by itself without a result: failed, timed out or crashed.
     pub const fn is_failure(self) -> bool {
         matches!(self.kind(), StateKind::Failed | StateKind::Crashed)

@@ -151,7 +151,7 @@ pub(super) async fn load_hit<B: Body>(node: &Node<B>, hit: &Hit) -> Option<Arc<B
     let (codec, blobs) = (B::codec()?, Arc::clone(flow.engine.blobs()?));
     let stored = hit.stored.clone();
     let job = move || recorder::get(&*blobs, codec, &stored);
-    let found = compute::call(&flow.engine, flow.runtime(), job).await;
+    let found = compute::call_under_way(&flow.engine, flow.runtime(), job).await;
     found.ok().flatten().map(Arc::new)
 }
 

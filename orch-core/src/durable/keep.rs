@@ -57,7 +57,7 @@ pub(super) async fn store_result<B: Body>(
             let stored = encode(&result);
             (result, stored)
         };
-        compute::call(&flow.engine, flow.runtime(), job)
+        compute::call_under_way(&flow.engine, flow.runtime(), job)
             .await
             .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))?
     } else {

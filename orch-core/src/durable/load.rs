@@ -67,7 +67,7 @@ pub(crate) async fn load<B: Body>(node: Arc<Node<B>>) -> Result<(), Failure> {
     };
     let (blobs, value) = (Arc::clone(blobs), stored.clone());
     let job = move || recorder::get(&*blobs, codec, &value);
-    let found = compute::call(&flow.engine, flow.runtime(), job)
+    let found = compute::call_under_way(&flow.engine, flow.runtime(), job)
         .await
         .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))?;
     if let Some(result) = found {

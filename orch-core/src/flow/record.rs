@@ -65,7 +65,7 @@ struct Ended {
     /// Boxed, so that the table moves little when it grows.
     details: HashMap<u32, Box<EndedDetail>, BuildHasherDefault<IndexHasher>>,
     items: HashMap<u32, Arc<ItemCounts>>,
-    unrecorded: BTreeMap<&'static str, [u64; 3]>,
+    unrecorded: BTreeMap<&'static str, [u64; 4]>,
 }
 
 struct EndedRow {
@@ -200,6 +200,7 @@ impl Records {
         if header.index >= self.limit && ended.rows.len() >= self.limit as usize {
             let counts = ended.unrecorded.entry(header.definition.name).or_default();
             counts[which(state)] += 1;
+            counts[FOUND] += u64::from(state.is_found());
             return count;
         }
         ended.rows.push(EndedRow {
@@ -338,9 +339,10 @@ impl Records {
         let unrecorded = ended
             .unrecorded
             .iter()
-            .map(|(task, [completed, failed, cancelled])| TaskCounts {
+            .map(|(task, [completed, failed, cancelled, found])| TaskCounts {
                 task: (*task).to_owned(),
                 completed: *completed,
+                found: *found,
                 failed: *failed,
                 cancelled: *cancelled,
             })
@@ -395,6 +397,9 @@ impl<T> Chunks<T> {
         self.chunks.iter_mut().flatten()
     }
 }
+
+/// The count of those that were found; [`which`] numbers the others.
+const FOUND: usize = 3;
 
 fn which(state: State) -> usize {
     if state.is_success() {

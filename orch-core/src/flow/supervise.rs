@@ -126,7 +126,7 @@ async fn record_end<T: Send + 'static>(
                 let stored = store.put(codec, &value);
                 (value, stored)
             };
-            match compute::call(&flow.engine, flow.runtime(), job).await {
+            match compute::call_under_way(&flow.engine, flow.runtime(), job).await {
                 Ok((value, stored)) => (Ok(value), Some(stored)),
                 Err(compute::Gone) => {
                     let kind = FlowErrorKind::RuntimeShutDown;

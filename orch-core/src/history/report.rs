@@ -130,9 +130,11 @@ impl<'a> Tree<'a> {
         let counts = self.items.entry(map.call).or_insert_with(|| TaskCounts {
             task: map.task.name.clone(),
             completed: 0,
+            found: 0,
             failed: 0,
             cancelled: 0,
         });
+        counts.found += u64::from(row.state.is_found());
         match row.state {
             state if state.is_success() => counts.completed += 1,
             state if state.is_failure() => counts.failed += 1,

@@ -47,7 +47,14 @@ impl RunReport {
                 human::short(&run.name, MAX_NAME - indent.len())
             );
             if let Some(items) = &run.items {
-                name = format!("{name} ({})", human::counted(items.total(), "item"));
+                let total = human::counted(items.total(), "item");
+                name = match items.found {
+                    0 => format!("{name} ({total})"),
+                    found => {
+                        let executed = human::count(items.total() - items.cancelled - found);
+                        format!("{name} ({total}, {executed} executed)")
+                    }
+                };
             }
             table.row([
                 marked(run.state),

@@ -167,6 +167,7 @@ pub(crate) fn ml_run() -> RunReport {
     report.run_mut(map).items = Some(TaskCounts {
         task: "embed_row".to_owned(),
         completed: 9_700,
+        found: 0,
         failed: 240,
         cancelled: 60,
     });

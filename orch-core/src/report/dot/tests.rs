@@ -18,6 +18,7 @@ fn groups_are_clusters_and_states_have_words_and_colours() {
     report.run_mut(map).items = Some(TaskCounts {
         task: "embed".into(),
         completed: 9,
+        found: 0,
         failed: 1,
         cancelled: 0,
     });

@@ -69,6 +69,7 @@ fn long_paths_and_many_failures_are_cut_with_their_number() {
     report.unrecorded.push(TaskCounts {
         task: "step".to_owned(),
         completed: 1_000,
+        found: 0,
         failed: 0,
         cancelled: 5,
     });

@@ -1,0 +1,114 @@
+//! How are good options found without trying the same ones twice? Two hundred forests are tried by
+//! cross-validation, each in a task run of its own; the best is fitted to all training rows and
+//! measured, beside one with the default options, on rows that no trial has seen.
+//!
+//! ```text
+//! load_csv -> separate_label -> split_classes -> trials (200 x try_forest_classifier)
+//!     -> rank_forest_classifiers -> train_best_forest_classifier -> evaluate_forest_classifier
+//! ```
+//!
+//! With `--store DIR` it can be killed: started again, it goes on with the trials that are left, and
+//! with `--trials 400` it tries only the 200 new ones.
+//!
+//! `cargo run --release --example tune_forest -- --help` lists what it takes.
+
+use std::process::ExitCode;
+
+use clap::Parser as _;
+use orch_core::Progress;
+use orch_core::prelude::*;
+use orch_examples::{TuningArguments, collect_logs, engine, exit_code, show_run};
+use orch_ml::tasks::{
+    ForestClassifierSearch, evaluate_forest_classifier, load_csv, search_forest_classifier,
+    separate_label, split_classes, train_best_forest_classifier, train_forest_classifier,
+};
+use orch_ml::{
+    ClassificationMetrics, ClassificationScoring, CrossValidation, CsvOptions, ForestOptions,
+    MaxFeatures, MlError, Space, Split,
+};
+
+/// Returns all trials, and how good the best forest and one with default options are.
+#[flow(name = "tune-forest")]
+pub async fn tune_forest(
+    data: DataFile,
+    target: String,
+    candidates: Vec<ForestOptions>,
+    n_folds: usize,
+    seed: u64,
+) -> Result<(ForestClassifierSearch, [ClassificationMetrics; 2]), TaskError> {
+    let dataset = separate_label(load_csv(data, CsvOptions::default()), target);
+    let (train, test) = split_classes(&dataset, Split::stratified(0.2).seed(seed)).unzip();
+
+    let folds = CrossValidation::Stratified {
+        n_splits: n_folds,
+        seed: Some(seed),
+    };
+    let scoring = ClassificationScoring::LogLoss;
+    let search = search_forest_classifier(&train, candidates, folds, scoring);
+
+    let tuned = train_best_forest_classifier(&train, &search);
+    let default = train_forest_classifier(
+        &train,
+        ForestOptions {
+            seed,
+            ..Default::default()
+        },
+    );
+    let tuned = evaluate_forest_classifier(&tuned, &test);
+    let default = evaluate_forest_classifier(&default, &test);
+    let metrics = [tuned.await?.into_inner(), default.await?.into_inner()];
+    Ok((search.await?.into_inner(), metrics))
+}
+
+/// Draws options to try.
+pub fn candidates(n: usize, seed: u64) -> Result<Vec<ForestOptions>, MlError> {
+    let shares = [0.1, 0.2, 0.4].map(|share| Some(MaxFeatures::Fraction(share)));
+    Space::new()
+        .integers("n_trees", 20, 120)
+        .values("max_depth", [Some(3), Some(5), Some(8), None])
+        .integers("min_samples_leaf", 1, 8)
+        .values("max_features", shares)
+        .random(
+            &ForestOptions {
+                seed,
+                ..Default::default()
+            },
+            n,
+            seed,
+        )
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    exit_code(run(TuningArguments::parse()).await)
+}
+
+async fn run(args: TuningArguments) -> anyhow::Result<()> {
+    collect_logs();
+    let (file, seed) = (args.data(), args.seed);
+    let candidates = candidates(args.trials, seed)?;
+    let flow = tune_forest(&file, args.target, candidates, args.folds, seed);
+    let engine = engine(args.store.as_deref())?;
+    let progress = Progress::show(&engine);
+    let (result, report) = flow.start(&engine)?.finish().await;
+    progress.finish();
+    if let Ok((search, [tuned, default])) = &result {
+        println!("{}\n", search.to_table().head(10));
+        println!(
+            "best of {} trials: {:?}\n",
+            search.trials().len(),
+            search.best().options
+        );
+        println!("on {} rows that no trial has seen:", tuned.n_rows);
+        for (name, metrics) in [("tuned", tuned), ("default", default)] {
+            let ClassificationMetrics {
+                accuracy, log_loss, ..
+            } = metrics;
+            println!("  {name:<8} accuracy {accuracy:.4}  log loss {log_loss:.4}");
+        }
+        println!();
+    }
+    let shown = show_run(&report, args.report.as_deref());
+    result?;
+    Ok(shown?)
+}
