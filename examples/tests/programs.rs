@@ -477,7 +477,10 @@ fn tune_forest_tries_each_candidate_once() {
         &out,
         &["on 114 rows that no trial has seen", "tuned", "default"],
     );
-    let tuned = out.lines().find(|line| line.starts_with("  tuned")).unwrap();
+    let tuned = out
+        .lines()
+        .find(|line| line.starts_with("  tuned"))
+        .unwrap();
     let accuracy: f64 = tuned.split_whitespace().nth(2).unwrap().parse().unwrap();
     assert!(accuracy > 0.85, "{out}");
     let out = tune("6");

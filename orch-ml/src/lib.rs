@@ -36,6 +36,7 @@ mod forest;
 mod frame;
 mod loading;
 mod metric;
+mod options;
 mod persistence;
 mod splitting;
 mod table;
@@ -69,7 +70,10 @@ pub use crate::splitting::{
     train_test_split, train_valid_split,
 };
 pub use crate::table::{Aggregate, Column, Join, Order, Table, TextColumn, Validity, Value};
-pub use crate::training::{LinearModel, fit_linear};
+pub use crate::training::{
+    ElasticNetModel, ElasticNetOptions, LassoOptions, LinearModel, RidgeModel, RidgeOptions,
+    fit_elastic_net, fit_lasso, fit_linear, fit_ridge,
+};
 pub use crate::tuning::{
     ClassificationScoring, Halving, Patience, RegressionScoring, Round, Scoring, SearchReport,
     Space, Trial, cross_validate_classifier, cross_validate_regressor,

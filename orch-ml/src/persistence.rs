@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
 use crate::forest::{ForestClassifier, ForestRegressor};
-use crate::training::LinearModel;
+use crate::training::{ElasticNetModel, LinearModel, RidgeModel};
 
 const MAGIC: &[u8; 8] = b"ORCHMODL";
 const FORMAT: u32 = 1;
@@ -29,6 +29,10 @@ pub enum Model {
     ForestClassifier(ForestClassifier),
     /// A random forest that predicts numbers.
     ForestRegressor(ForestRegressor),
+    /// A ridge regression.
+    Ridge(RidgeModel),
+    /// An elastic net or lasso.
+    ElasticNet(ElasticNetModel),
 }
 
 impl Model {
@@ -38,6 +42,8 @@ impl Model {
             Model::Linear(_) => "linear model",
             Model::ForestClassifier(_) => "forest classifier",
             Model::ForestRegressor(_) => "forest regressor",
+            Model::Ridge(_) => "ridge model",
+            Model::ElasticNet(_) => "elastic net",
         }
     }
 
@@ -47,6 +53,8 @@ impl Model {
             Model::Linear(model) => model.feature_names(),
             Model::ForestClassifier(model) => model.feature_names(),
             Model::ForestRegressor(model) => model.feature_names(),
+            Model::Ridge(model) => model.feature_names(),
+            Model::ElasticNet(model) => model.feature_names(),
         }
     }
 }
@@ -76,6 +84,8 @@ model_conversions! {
     Linear, LinearModel, "linear model";
     ForestClassifier, ForestClassifier, "forest classifier";
     ForestRegressor, ForestRegressor, "forest regressor";
+    Ridge, RidgeModel, "ridge model";
+    ElasticNet, ElasticNetModel, "elastic net";
 }
 
 /// Writes a model to a file, which it replaces if it exists.

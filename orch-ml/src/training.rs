@@ -1,19 +1,23 @@
 //! Linear models.
 
+mod elastic_net;
 mod least_squares;
+mod linear_fit;
+mod ridge;
 
 use ndarray::Array1;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
+pub use self::elastic_net::{
+    ElasticNetModel, ElasticNetOptions, LassoOptions, fit_elastic_net, fit_lasso,
+};
 use self::least_squares::Solution;
+use self::linear_fit::{check_coefficients, linear_scores};
+pub use self::ridge::{RidgeModel, RidgeOptions, fit_ridge};
 use crate::dataset::{Dataset, Records};
 use crate::error::MlError;
 use crate::evaluation::Regressor;
 use crate::splitting::{FitTo, Origin};
-
-/// Rows predicted in one go.
-const ROWS_PER_BLOCK: usize = 8 * 1024;
 
 /// A fitted linear regression: `intercept + sum of coefficient * feature`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -43,14 +47,7 @@ impl TryFrom<RawLinearModel> for LinearModel {
     type Error = MlError;
 
     fn try_from(raw: RawLinearModel) -> Result<Self, MlError> {
-        let (expected, found) = (raw.feature_names.len(), raw.coefficients.len());
-        if found != expected {
-            return Err(MlError::LengthMismatch {
-                what: "the list of coefficients",
-                expected,
-                found,
-            });
-        }
+        check_coefficients(&raw.feature_names, &raw.coefficients)?;
         let RawLinearModel {
             feature_names,
             target_name,
@@ -120,28 +117,13 @@ impl LinearModel {
     /// # Errors
     /// [`MlError::FeatureMissing`] and [`MlError::NotFinite`].
     pub fn predict(&self, records: &Records) -> Result<Array1<f64>, MlError> {
-        let arranged = records.arranged(&self.feature_names)?;
-        arranged.check_finite(&self.feature_names)?;
-        let (cells, width) = (arranged.cells(), self.coefficients.len());
-        let mut predictions = vec![0.0; records.n_rows()];
-        let predict_block = |block: usize, predictions: &mut [f64]| {
-            let first = block * ROWS_PER_BLOCK * width;
-            for (prediction, row) in predictions
-                .iter_mut()
-                .zip(cells[first..].chunks_exact(width))
-            {
-                let terms = row.iter().zip(&self.coefficients);
-                *prediction =
-                    self.intercept + terms.map(|(value, slope)| value * slope).sum::<f64>();
-            }
-        };
-        if records.n_rows() <= ROWS_PER_BLOCK {
-            predict_block(0, &mut predictions);
-        } else {
-            let blocks = predictions.par_chunks_mut(ROWS_PER_BLOCK).enumerate();
-            blocks.for_each(|(block, predictions)| predict_block(block, predictions));
-        }
-        Ok(Array1::from_vec(predictions))
+        let scores = linear_scores(
+            records,
+            &self.feature_names,
+            &self.coefficients,
+            &[self.intercept],
+        )?;
+        Ok(Array1::from_vec(scores))
     }
 }
 
@@ -186,6 +168,7 @@ pub fn fit_linear(train: &impl FitTo<Dataset>) -> Result<LinearModel, MlError> {
         dataset.records().cells(),
         dataset.targets(),
         dataset.n_features(),
+        0.0,
     )?;
     if rank < dataset.n_features() {
         tracing::warn!(

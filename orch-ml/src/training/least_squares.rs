@@ -22,11 +22,53 @@ pub(super) struct Solution {
     pub(super) rank: usize,
 }
 
+/// Solves for the coefficients that make the sum of squared residuals, plus `penalty` times the sum
+/// of squared coefficients, as small as can be.
 pub(super) fn solve(
     cells: &[f64],
     targets: &Array1<f64>,
     n_features: usize,
+    penalty: f64,
 ) -> Result<Solution, MlError> {
+    let Reduced {
+        means,
+        mut triangle,
+    } = reduce(cells, targets, n_features)?;
+    if penalty > 0.0 {
+        triangle.absorb_penalty(penalty);
+    }
+    let (matrix, right_side) = triangle.system();
+    let limit = f64::EPSILON * targets.len().max(n_features).max(64) as f64;
+    let (coefficients, rank) = solve_triangle(matrix, right_side, limit)?;
+    let offset: f64 = coefficients
+        .iter()
+        .zip(&means)
+        .map(|(slope, mean)| slope * mean)
+        .sum();
+    let intercept = means[n_features] - offset;
+    if !intercept.is_finite() || coefficients.iter().any(|slope| !slope.is_finite()) {
+        return Err(MlError::FitOverflow);
+    }
+    Ok(Solution {
+        coefficients,
+        intercept,
+        rank,
+    })
+}
+
+/// All rows as one triangle.
+pub(super) struct Reduced {
+    /// The mean of each feature, and of the target behind them.
+    pub(super) means: Vec<f64>,
+    pub(super) triangle: Triangle,
+}
+
+/// Reduces the centred rows, with the centred target as last column, to a triangle.
+pub(super) fn reduce(
+    cells: &[f64],
+    targets: &Array1<f64>,
+    n_features: usize,
+) -> Result<Reduced, MlError> {
     let targets = targets.as_standard_layout();
     let targets = targets.as_slice().expect("a standard layout is contiguous");
     let rows = Rows {
@@ -45,31 +87,10 @@ pub(super) fn solve(
         let size = n_features + 1;
         triangle.absorb(&mut other.columns, size, size);
     }
-
-    let (matrix, right_side) = triangle.system();
-    if !matrix
-        .iter()
-        .chain(&right_side)
-        .all(|value| value.is_finite())
-    {
+    if !triangle.columns.iter().all(|value| value.is_finite()) {
         return Err(MlError::FitOverflow);
     }
-    let limit = f64::EPSILON * targets.len().max(n_features).max(64) as f64;
-    let (coefficients, rank) = solve_triangle(matrix, right_side, limit)?;
-    let offset: f64 = coefficients
-        .iter()
-        .zip(&means)
-        .map(|(slope, mean)| slope * mean)
-        .sum();
-    let intercept = means[n_features] - offset;
-    if !intercept.is_finite() || coefficients.iter().any(|slope| !slope.is_finite()) {
-        return Err(MlError::FitOverflow);
-    }
-    Ok(Solution {
-        coefficients,
-        intercept,
-        rank,
-    })
+    Ok(Reduced { means, triangle })
 }
 
 /// Solves the triangular system, by singular values if some of them may be as good as zero.
@@ -260,12 +281,27 @@ impl Rows<'_> {
 }
 
 /// An upper triangle, column after column; below the diagonal is zero.
-struct Triangle {
+pub(super) struct Triangle {
     columns: Vec<f64>,
     size: usize,
 }
 
 impl Triangle {
+    /// A column down to its diagonal; the last one is the target.
+    pub(super) fn column(&self, column: usize) -> &[f64] {
+        &self.columns[column * self.size..][..=column]
+    }
+
+    /// Adds one row per feature that has the root of the penalty in its place, and target 0.
+    fn absorb_penalty(&mut self, penalty: f64) {
+        let (size, n_features) = (self.size, self.size - 1);
+        let mut rows = vec![0.0; size * n_features];
+        for feature in 0..n_features {
+            rows[feature * n_features + feature] = penalty.sqrt();
+        }
+        self.absorb(&mut rows, n_features, n_features);
+    }
+
     /// Reflects `n_rows` rows, given as columns `stride` apart, into the triangle. They are
     /// overwritten.
     fn absorb(&mut self, block: &mut [f64], stride: usize, n_rows: usize) {
@@ -312,7 +348,7 @@ impl Triangle {
 }
 
 /// The sum of products in eight lanes, which the compiler can put into vector registers.
-fn dot(a: &[f64], b: &[f64]) -> f64 {
+pub(super) fn dot(a: &[f64], b: &[f64]) -> f64 {
     const LANES: usize = 8;
     let mut sums = [0.0; LANES];
     let (a_lanes, b_lanes) = (a.chunks_exact(LANES), b.chunks_exact(LANES));
