@@ -338,6 +338,18 @@ pub enum MlError {
     /// Nothing out of the bag is left to score.
     #[error("an out-of-bag score needs `bootstrap`, which is off")]
     OutOfBagWithoutBootstrap,
+    /// A model that tells classes apart has only one to learn from.
+    #[error(
+        "all {n_rows} rows are of class `{class}` of column `{column}`, expected at least 2 classes"
+    )]
+    OneClass {
+        /// The class.
+        class: String,
+        /// The label column.
+        column: String,
+        /// Number of rows.
+        n_rows: usize,
+    },
     /// The file does not begin as a model file does.
     #[error("`{}` is not a model file", path.display())]
     NotAModelFile {
@@ -451,6 +463,9 @@ impl MlError {
             Self::FitOverflow => "scale the columns to a similar, moderate size",
             Self::FitFailed { .. } => "scale the columns to a similar, moderate size",
             Self::OutOfBagWithoutBootstrap => "turn `bootstrap` on, or `out_of_bag_score` off",
+            Self::OneClass { .. } => {
+                "use rows of more classes; a stratified split keeps each of them"
+            }
             Self::NotAModelFile { .. } => "give a file written by `save_model`",
             Self::ModelFileTooNew { .. } => "upgrade orch-ml, or save the model with this release",
             Self::ModelFileLength { .. } | Self::ModelFileDamaged { .. } => {

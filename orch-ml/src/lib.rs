@@ -38,6 +38,7 @@ mod loading;
 mod metric;
 mod options;
 mod persistence;
+mod prediction;
 mod splitting;
 mod table;
 pub mod tasks;
@@ -71,8 +72,9 @@ pub use crate::splitting::{
 };
 pub use crate::table::{Aggregate, Column, Join, Order, Table, TextColumn, Validity, Value};
 pub use crate::training::{
-    ElasticNetModel, ElasticNetOptions, LassoOptions, LinearModel, RidgeModel, RidgeOptions,
-    fit_elastic_net, fit_lasso, fit_linear, fit_ridge,
+    ElasticNetModel, ElasticNetOptions, LassoOptions, LinearModel, LogisticModel, LogisticOptions,
+    NaiveBayesModel, NaiveBayesOptions, RidgeModel, RidgeOptions, fit_elastic_net, fit_lasso,
+    fit_linear, fit_logistic, fit_naive_bayes, fit_ridge,
 };
 pub use crate::tuning::{
     ClassificationScoring, Halving, Patience, RegressionScoring, Round, Scoring, SearchReport,

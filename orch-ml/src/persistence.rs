@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
 use crate::forest::{ForestClassifier, ForestRegressor};
-use crate::training::{ElasticNetModel, LinearModel, RidgeModel};
+use crate::training::{ElasticNetModel, LinearModel, LogisticModel, NaiveBayesModel, RidgeModel};
 
 const MAGIC: &[u8; 8] = b"ORCHMODL";
 const FORMAT: u32 = 1;
@@ -33,6 +33,10 @@ pub enum Model {
     Ridge(RidgeModel),
     /// An elastic net or lasso.
     ElasticNet(ElasticNetModel),
+    /// A logistic regression.
+    Logistic(LogisticModel),
+    /// A Gaussian naive Bayes model.
+    NaiveBayes(NaiveBayesModel),
 }
 
 impl Model {
@@ -44,6 +48,8 @@ impl Model {
             Model::ForestRegressor(_) => "forest regressor",
             Model::Ridge(_) => "ridge model",
             Model::ElasticNet(_) => "elastic net",
+            Model::Logistic(_) => "logistic model",
+            Model::NaiveBayes(_) => "naive Bayes model",
         }
     }
 
@@ -55,6 +61,8 @@ impl Model {
             Model::ForestRegressor(model) => model.feature_names(),
             Model::Ridge(model) => model.feature_names(),
             Model::ElasticNet(model) => model.feature_names(),
+            Model::Logistic(model) => model.feature_names(),
+            Model::NaiveBayes(model) => model.feature_names(),
         }
     }
 }
@@ -86,6 +94,8 @@ model_conversions! {
     ForestRegressor, ForestRegressor, "forest regressor";
     Ridge, RidgeModel, "ridge model";
     ElasticNet, ElasticNetModel, "elastic net";
+    Logistic, LogisticModel, "logistic model";
+    NaiveBayes, NaiveBayesModel, "naive Bayes model";
 }
 
 /// Writes a model to a file, which it replaces if it exists.

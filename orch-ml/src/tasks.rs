@@ -17,7 +17,7 @@
 //! | tune | [`search_forest_regressor`], [`train_best_forest_regressor`] | [`search_forest_classifier`], [`train_best_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
-//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`] | |
+//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`] | [`train_logistic`], [`train_naive_bayes`] |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
 //! | predict with any | [`predict_numbers`] | [`predict_classes`] |
 //! | keep | [`save_model`], [`load_model`] | the same |
@@ -70,8 +70,9 @@ use serde::Serialize;
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, Classifier, CsvOptions,
     Dataset, ElasticNetModel, ElasticNetOptions, ForestClassifier, ForestOptions, ForestRegressor,
-    LassoOptions, LinearModel, MlError, Model, Records, RegressionMetrics, Regressor, RidgeModel,
-    RidgeOptions, Split, Table, Test, Train,
+    LassoOptions, LinearModel, LogisticModel, LogisticOptions, MlError, Model, NaiveBayesModel,
+    NaiveBayesOptions, Records, RegressionMetrics, Regressor, RidgeModel, RidgeOptions, Split,
+    Table, Test, Train,
 };
 
 /// Reads a CSV file: [`read_csv`](crate::read_csv).
@@ -215,6 +216,24 @@ pub fn train_elastic_net(
     options: ElasticNetOptions,
 ) -> Result<ElasticNetModel, MlError> {
     crate::fit_elastic_net(train, &options)
+}
+
+/// Fits a logistic regression: [`fit_logistic`](crate::fit_logistic).
+#[task(cache)]
+pub fn train_logistic(
+    train: &Train<ClassificationDataset>,
+    options: LogisticOptions,
+) -> Result<LogisticModel, MlError> {
+    crate::fit_logistic(train, &options)
+}
+
+/// Fits a Gaussian naive Bayes model: [`fit_naive_bayes`](crate::fit_naive_bayes).
+#[task(cache)]
+pub fn train_naive_bayes(
+    train: &Train<ClassificationDataset>,
+    options: NaiveBayesOptions,
+) -> Result<NaiveBayesModel, MlError> {
+    crate::fit_naive_bayes(train, &options)
 }
 
 /// Evaluates any model that predicts numbers: [`evaluate_regression`](crate::evaluate_regression).

@@ -1,8 +1,10 @@
-//! Linear models.
+//! Models that are fitted by sums over rows: linear ones and naive Bayes.
 
 mod elastic_net;
 mod least_squares;
 mod linear_fit;
+mod logistic;
+mod naive_bayes;
 mod ridge;
 
 use ndarray::Array1;
@@ -13,6 +15,8 @@ pub use self::elastic_net::{
 };
 use self::least_squares::Solution;
 use self::linear_fit::{check_coefficients, linear_scores};
+pub use self::logistic::{LogisticModel, LogisticOptions, fit_logistic};
+pub use self::naive_bayes::{NaiveBayesModel, NaiveBayesOptions, fit_naive_bayes};
 pub use self::ridge::{RidgeModel, RidgeOptions, fit_ridge};
 use crate::dataset::{Dataset, Records};
 use crate::error::MlError;
@@ -47,7 +51,7 @@ impl TryFrom<RawLinearModel> for LinearModel {
     type Error = MlError;
 
     fn try_from(raw: RawLinearModel) -> Result<Self, MlError> {
-        check_coefficients(&raw.feature_names, &raw.coefficients)?;
+        check_coefficients(&raw.feature_names, &raw.coefficients, 1)?;
         let RawLinearModel {
             feature_names,
             target_name,

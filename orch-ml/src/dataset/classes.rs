@@ -217,6 +217,37 @@ impl ClassificationDataset {
         })
     }
 
+    /// The classes that have rows, and for each row the position of its class among those: a split
+    /// keeps classes that have none.
+    pub(crate) fn present_classes(&self) -> (Vec<ClassLabel>, Vec<u32>) {
+        let mut is_present = vec![false; self.classes.len()];
+        for code in &self.targets {
+            is_present[*code as usize] = true;
+        }
+        let (mut classes, mut codes) = (Vec::new(), Vec::new());
+        for (class, is_present) in self.classes.iter().zip(is_present) {
+            codes.push(classes.len() as u32);
+            if is_present {
+                classes.push(class.clone());
+            }
+        }
+        let targets = self.targets.iter().map(|code| codes[*code as usize]);
+        (classes, targets.collect())
+    }
+
+    /// As [`present_classes`](Self::present_classes), for models that tell classes apart.
+    pub(crate) fn several_classes(&self) -> Result<(Vec<ClassLabel>, Vec<u32>), MlError> {
+        let (classes, targets) = self.present_classes();
+        match &*classes {
+            [class] => Err(MlError::OneClass {
+                class: class.to_string(),
+                column: self.target_name.clone(),
+                n_rows: self.n_rows(),
+            }),
+            _ => Ok((classes, targets)),
+        }
+    }
+
     pub(crate) fn check_for_fit(&self) -> Result<(), MlError> {
         check_not_empty(&self.records)?;
         self.records.check_finite()

@@ -1,16 +1,13 @@
 //! What linear models have in common.
 
 use ndarray::Array1;
-use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use super::least_squares::dot;
-use crate::dataset::{Dataset, Records};
+use crate::dataset::{ClassLabel, Dataset, Records};
 use crate::error::MlError;
+use crate::prediction::predict_rows;
 use crate::splitting::Origin;
-
-/// Rows predicted in one go.
-const ROWS_PER_BLOCK: usize = 8 * 1024;
 
 /// A line through many dimensions, and what it was fitted to.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,7 +35,7 @@ impl TryFrom<RawLinearFit> for LinearFit {
     type Error = MlError;
 
     fn try_from(raw: RawLinearFit) -> Result<Self, MlError> {
-        check_coefficients(&raw.feature_names, &raw.coefficients)?;
+        check_coefficients(&raw.feature_names, &raw.coefficients, 1)?;
         let RawLinearFit {
             feature_names,
             target_name,
@@ -103,15 +100,16 @@ impl LinearFit {
     }
 }
 
-/// What a model that was read must hold: a feature at least, and a coefficient for each.
+/// What a model that was read must hold: a feature at least, and for each a coefficient per line.
 pub(super) fn check_coefficients(
     feature_names: &[String],
     coefficients: &[f64],
+    n_lines: usize,
 ) -> Result<(), MlError> {
     if feature_names.is_empty() {
         return Err(MlError::NoFeatures);
     }
-    let (expected, found) = (feature_names.len(), coefficients.len());
+    let (expected, found) = (feature_names.len() * n_lines, coefficients.len());
     if found != expected {
         return Err(MlError::LengthMismatch {
             what: "the list of coefficients",
@@ -120,6 +118,35 @@ pub(super) fn check_coefficients(
         });
     }
     Ok(())
+}
+
+/// Lines that tell classes apart: one for each, but one for two.
+pub(super) fn n_lines(n_classes: usize) -> usize {
+    if n_classes == 2 { 1 } else { n_classes }
+}
+
+/// What a classifier of lines that was read must hold.
+pub(super) fn check_lines(
+    classes: &[ClassLabel],
+    feature_names: &[String],
+    coefficients: &[f64],
+    intercepts: &[f64],
+) -> Result<(), MlError> {
+    let mismatch = |what, expected, found| {
+        Err(MlError::LengthMismatch {
+            what,
+            expected,
+            found,
+        })
+    };
+    if classes.len() < 2 {
+        return mismatch("the list of classes", 2, classes.len());
+    }
+    let n_lines = n_lines(classes.len());
+    if intercepts.len() != n_lines {
+        return mismatch("the list of intercepts", n_lines, intercepts.len());
+    }
+    check_coefficients(feature_names, coefficients, n_lines)
 }
 
 /// For each row one number per intercept: the intercept and the sum of coefficient * feature.
@@ -132,28 +159,12 @@ pub(super) fn linear_scores(
     coefficients: &[f64],
     intercepts: &[f64],
 ) -> Result<Vec<f64>, MlError> {
-    let arranged = records.arranged(feature_names)?;
-    arranged.check_finite(feature_names)?;
-    let (cells, width, n_outputs) = (arranged.cells(), feature_names.len(), intercepts.len());
-    let mut scores = vec![0.0; records.n_rows() * n_outputs];
-    let score_block = |block: usize, scores: &mut [f64]| {
-        let first = block * ROWS_PER_BLOCK * width;
-        let rows = cells[first..].chunks_exact(width);
-        for (scores, row) in scores.chunks_exact_mut(n_outputs).zip(rows) {
-            let outputs = coefficients.chunks_exact(width).zip(intercepts);
-            for (score, (slopes, intercept)) in scores.iter_mut().zip(outputs) {
-                let terms = row.iter().zip(slopes);
-                *score = intercept + terms.map(|(value, slope)| value * slope).sum::<f64>();
-            }
+    let width = feature_names.len();
+    predict_rows(records, feature_names, intercepts.len(), |row, scores| {
+        let outputs = coefficients.chunks_exact(width).zip(intercepts);
+        for (score, (slopes, intercept)) in scores.iter_mut().zip(outputs) {
+            let terms = row.iter().zip(slopes);
+            *score = intercept + terms.map(|(value, slope)| value * slope).sum::<f64>();
         }
-    };
-    if records.n_rows() <= ROWS_PER_BLOCK {
-        score_block(0, &mut scores);
-    } else {
-        let blocks = scores.par_chunks_mut(ROWS_PER_BLOCK * n_outputs);
-        blocks
-            .enumerate()
-            .for_each(|(block, scores)| score_block(block, scores));
-    }
-    Ok(scores)
+    })
 }
