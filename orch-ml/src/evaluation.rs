@@ -71,19 +71,10 @@ pub struct ClassPredictions {
 
 impl ClassPredictions {
     fn from_probabilities(probabilities: Array2<f64>, classes: Vec<ClassLabel>) -> Self {
-        let most_probable = |row: ndarray::ArrayView1<'_, f64>| {
-            let mut best = 0;
-            for (code, probability) in row.iter().enumerate() {
-                if *probability > row[best] {
-                    best = code;
-                }
-            }
-            best as u32
-        };
         let codes = probabilities
             .rows()
             .into_iter()
-            .map(most_probable)
+            .map(|row| first_greatest(row) as u32)
             .collect();
         Self {
             codes,
@@ -111,6 +102,17 @@ impl ClassPredictions {
     pub fn labels(&self) -> impl Iterator<Item = &ClassLabel> {
         self.codes.iter().map(|code| &self.classes[*code as usize])
     }
+}
+
+/// The position of the greatest number, the first if several are.
+pub(crate) fn first_greatest<'a>(values: impl IntoIterator<Item = &'a f64>) -> usize {
+    let mut best = (0, f64::NEG_INFINITY);
+    for (at, value) in values.into_iter().enumerate() {
+        if *value > best.1 {
+            best = (at, *value);
+        }
+    }
+    best.0
 }
 
 /// How good predicted numbers are; see [`r2_score`](crate::r2_score) for one row or equal targets.

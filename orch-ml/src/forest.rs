@@ -1,16 +1,21 @@
-//! Random forests.
+//! Random forests and decision trees.
 
 mod bins;
 mod criterion;
+mod decision_tree;
 mod ensemble;
 mod growing;
 mod options;
+mod text;
 mod tree;
 
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
 
 use self::criterion::{Gini, Variance};
+pub use self::decision_tree::{
+    TreeClassifier, TreeOptions, TreeRegressor, fit_tree_classifier, fit_tree_regressor,
+};
 use self::ensemble::{Forest, UnsoundForest};
 pub use self::options::{ForestOptions, MaxFeatures};
 use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
@@ -314,17 +319,12 @@ pub fn fit_forest_regressor(
     let dataset = train.data();
     dataset.check_for_fit()?;
     let limits = options.limits(dataset.records(), MaxFeatures::All)?;
-    let mean = dataset.targets().mean().expect("there is at least one row");
-    let centred: Vec<f64> = dataset
-        .targets()
-        .iter()
-        .map(|target| target - mean)
-        .collect();
+    let (criterion, centred) = Variance::around_mean(dataset.targets());
     let (forest, out_of_bag) = Forest::grow(
         dataset.records(),
         dataset.target_name(),
         &centred,
-        Variance { mean },
+        criterion,
         limits,
         options,
     );

@@ -56,8 +56,9 @@ pub use crate::evaluation::{
 };
 pub use crate::features::{to_classification_dataset, to_dataset, to_records};
 pub use crate::forest::{
-    ForestClassifier, ForestOptions, ForestRegressor, MaxFeatures, fit_forest_classifier,
-    fit_forest_regressor,
+    ForestClassifier, ForestOptions, ForestRegressor, MaxFeatures, TreeClassifier, TreeOptions,
+    TreeRegressor, fit_forest_classifier, fit_forest_regressor, fit_tree_classifier,
+    fit_tree_regressor,
 };
 pub use crate::loading::{CsvOptions, parse_csv, read_csv};
 pub use crate::metric::{

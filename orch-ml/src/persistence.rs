@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
-use crate::forest::{ForestClassifier, ForestRegressor};
+use crate::forest::{ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor};
 use crate::training::{ElasticNetModel, LinearModel, LogisticModel, NaiveBayesModel, RidgeModel};
 
 const MAGIC: &[u8; 8] = b"ORCHMODL";
@@ -37,6 +37,10 @@ pub enum Model {
     Logistic(LogisticModel),
     /// A Gaussian naive Bayes model.
     NaiveBayes(NaiveBayesModel),
+    /// A decision tree that predicts classes.
+    TreeClassifier(TreeClassifier),
+    /// A decision tree that predicts numbers.
+    TreeRegressor(TreeRegressor),
 }
 
 impl Model {
@@ -50,6 +54,8 @@ impl Model {
             Model::ElasticNet(_) => "elastic net",
             Model::Logistic(_) => "logistic model",
             Model::NaiveBayes(_) => "naive Bayes model",
+            Model::TreeClassifier(_) => "tree classifier",
+            Model::TreeRegressor(_) => "tree regressor",
         }
     }
 
@@ -63,6 +69,8 @@ impl Model {
             Model::ElasticNet(model) => model.feature_names(),
             Model::Logistic(model) => model.feature_names(),
             Model::NaiveBayes(model) => model.feature_names(),
+            Model::TreeClassifier(model) => model.feature_names(),
+            Model::TreeRegressor(model) => model.feature_names(),
         }
     }
 }
@@ -96,6 +104,8 @@ model_conversions! {
     ElasticNet, ElasticNetModel, "elastic net";
     Logistic, LogisticModel, "logistic model";
     NaiveBayes, NaiveBayesModel, "naive Bayes model";
+    TreeClassifier, TreeClassifier, "tree classifier";
+    TreeRegressor, TreeRegressor, "tree regressor";
 }
 
 /// Writes a model to a file, which it replaces if it exists.

@@ -17,7 +17,7 @@
 //! | tune | [`search_forest_regressor`], [`train_best_forest_regressor`] | [`search_forest_classifier`], [`train_best_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
-//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`] | [`train_logistic`], [`train_naive_bayes`] |
+//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_naive_bayes`], [`train_tree_classifier`] |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
 //! | predict with any | [`predict_numbers`] | [`predict_classes`] |
 //! | keep | [`save_model`], [`load_model`] | the same |
@@ -52,6 +52,7 @@
 //! # }
 //! ```
 
+mod models;
 mod search;
 
 pub use self::search::{
@@ -67,12 +68,15 @@ use ndarray::Array1;
 use orch_core::{DataFile, Storable, task};
 use serde::Serialize;
 
+pub use self::models::{
+    evaluate_classifier, evaluate_regressor, predict_classes, predict_numbers, train_elastic_net,
+    train_lasso, train_logistic, train_naive_bayes, train_ridge, train_tree_classifier,
+    train_tree_regressor,
+};
 use crate::{
-    ClassPredictions, ClassificationDataset, ClassificationMetrics, Classifier, CsvOptions,
-    Dataset, ElasticNetModel, ElasticNetOptions, ForestClassifier, ForestOptions, ForestRegressor,
-    LassoOptions, LinearModel, LogisticModel, LogisticOptions, MlError, Model, NaiveBayesModel,
-    NaiveBayesOptions, Records, RegressionMetrics, Regressor, RidgeModel, RidgeOptions, Split,
-    Table, Test, Train,
+    ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions, Dataset,
+    ForestClassifier, ForestOptions, ForestRegressor, LinearModel, MlError, Model, Records,
+    RegressionMetrics, Split, Table, Test, Train,
 };
 
 /// Reads a CSV file: [`read_csv`](crate::read_csv).
@@ -192,96 +196,6 @@ pub fn train_forest_classifier(
     options: ForestOptions,
 ) -> Result<ForestClassifier, MlError> {
     crate::fit_forest_classifier(train, &options)
-}
-
-/// Fits a ridge regression: [`fit_ridge`](crate::fit_ridge).
-#[task(cache)]
-pub fn train_ridge(train: &Train<Dataset>, options: RidgeOptions) -> Result<RidgeModel, MlError> {
-    crate::fit_ridge(train, &options)
-}
-
-/// Fits a lasso: [`fit_lasso`](crate::fit_lasso).
-#[task(cache)]
-pub fn train_lasso(
-    train: &Train<Dataset>,
-    options: LassoOptions,
-) -> Result<ElasticNetModel, MlError> {
-    crate::fit_lasso(train, &options)
-}
-
-/// Fits an elastic net: [`fit_elastic_net`](crate::fit_elastic_net).
-#[task(cache)]
-pub fn train_elastic_net(
-    train: &Train<Dataset>,
-    options: ElasticNetOptions,
-) -> Result<ElasticNetModel, MlError> {
-    crate::fit_elastic_net(train, &options)
-}
-
-/// Fits a logistic regression: [`fit_logistic`](crate::fit_logistic).
-#[task(cache)]
-pub fn train_logistic(
-    train: &Train<ClassificationDataset>,
-    options: LogisticOptions,
-) -> Result<LogisticModel, MlError> {
-    crate::fit_logistic(train, &options)
-}
-
-/// Fits a Gaussian naive Bayes model: [`fit_naive_bayes`](crate::fit_naive_bayes).
-#[task(cache)]
-pub fn train_naive_bayes(
-    train: &Train<ClassificationDataset>,
-    options: NaiveBayesOptions,
-) -> Result<NaiveBayesModel, MlError> {
-    crate::fit_naive_bayes(train, &options)
-}
-
-/// Evaluates any model that predicts numbers: [`evaluate_regression`](crate::evaluate_regression).
-///
-/// A handle needs the model named: `evaluate_regressor::<RidgeModel>(&model, &test)`.
-#[task(cache)]
-pub fn evaluate_regressor<M>(model: &M, test: &Test<Dataset>) -> Result<RegressionMetrics, MlError>
-where
-    M: Regressor + Serialize,
-{
-    crate::evaluate_regression(model, test)
-}
-
-/// Evaluates any model that predicts classes:
-/// [`evaluate_classification`](crate::evaluate_classification).
-///
-/// A handle needs the model named: `evaluate_classifier::<LogisticModel>(&model, &test)`.
-#[task(cache)]
-pub fn evaluate_classifier<M>(
-    model: &M,
-    test: &Test<ClassificationDataset>,
-) -> Result<ClassificationMetrics, MlError>
-where
-    M: Classifier + Serialize,
-{
-    crate::evaluate_classification(model, test)
-}
-
-/// Predicts a number for each row by any model that does: [`Regressor::predict`].
-///
-/// A handle needs the model named, as for [`evaluate_regressor`].
-#[task(cache)]
-pub fn predict_numbers<M>(model: &M, records: &Records) -> Result<Array1<f64>, MlError>
-where
-    M: Regressor + Serialize,
-{
-    model.predict(records)
-}
-
-/// Predicts a class for each row by any model that does: [`Classifier::predict`].
-///
-/// A handle needs the model named, as for [`evaluate_classifier`].
-#[task(cache)]
-pub fn predict_classes<M>(model: &M, records: &Records) -> Result<ClassPredictions, MlError>
-where
-    M: Classifier + Serialize,
-{
-    model.predict(records)
 }
 
 /// Evaluates a linear regression: [`evaluate_regression`](crate::evaluate_regression).

@@ -1,5 +1,7 @@
 //! What makes a split good: purer classes, or numbers that vary less.
 
+use ndarray::Array1;
+
 use super::tree::Tree;
 
 /// A row in a tree's bag.
@@ -251,7 +253,18 @@ impl Criterion for Gini {
 
 /// Variance, of targets that were centred: sums of squares of small numbers lose fewer digits.
 pub(super) struct Variance {
-    pub(super) mean: f64,
+    mean: f64,
+}
+
+impl Variance {
+    /// The criterion for these targets, and the targets without their mean.
+    pub(super) fn around_mean(targets: &Array1<f64>) -> (Self, Vec<f64>) {
+        let mean = targets.mean().expect("there is at least one row");
+        (
+            Self { mean },
+            targets.iter().map(|target| target - mean).collect(),
+        )
+    }
 }
 
 #[derive(Clone, Copy, Default)]

@@ -22,7 +22,7 @@ const ROWS_PER_BLOCK: usize = 1024;
 pub(super) struct Forest {
     pub(super) feature_names: Vec<String>,
     pub(super) target_name: String,
-    bins: Bins,
+    pub(super) bins: Bins,
     pub(super) trees: Vec<Tree>,
     /// Values per leaf.
     pub(super) width: usize,

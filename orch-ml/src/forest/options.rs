@@ -6,6 +6,7 @@ use super::growing::Limits;
 use super::tree::MAX_FEATURES;
 use crate::dataset::Records;
 use crate::error::MlError;
+use crate::options::{check_count, check_option};
 
 /// How many features a split chooses from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -72,29 +73,26 @@ impl Default for ForestOptions {
 }
 
 impl ForestOptions {
+    /// Refuses what is out of range whatever the data.
+    pub(super) fn check(&self) -> Result<(), MlError> {
+        check_count("n_trees", self.n_trees)?;
+        check_count("max_depth", self.max_depth.unwrap_or(1))?;
+        let min_split = self.min_samples_split;
+        check_option(min_split >= 2, "min_samples_split", min_split, "at least 2")?;
+        check_count("min_samples_leaf", self.min_samples_leaf)?;
+        if self.out_of_bag_score && !self.bootstrap {
+            return Err(MlError::OutOfBagWithoutBootstrap);
+        }
+        Ok(())
+    }
+
     /// The options in numbers, for so many features.
     pub(super) fn limits(
         &self,
         records: &Records,
         default: MaxFeatures,
     ) -> Result<Limits, MlError> {
-        let at_least = |name: &'static str, value: usize, least: usize, expected: &'static str| {
-            if value < least {
-                return Err(MlError::InvalidOption {
-                    name,
-                    value: value.to_string(),
-                    expected,
-                });
-            }
-            Ok(())
-        };
-        at_least("n_trees", self.n_trees, 1, "at least 1")?;
-        at_least("max_depth", self.max_depth.unwrap_or(1), 1, "at least 1")?;
-        at_least("min_samples_split", self.min_samples_split, 2, "at least 2")?;
-        at_least("min_samples_leaf", self.min_samples_leaf, 1, "at least 1")?;
-        if self.out_of_bag_score && !self.bootstrap {
-            return Err(MlError::OutOfBagWithoutBootstrap);
-        }
+        self.check()?;
         let n_features = records.n_features();
         if n_features >= MAX_FEATURES || u32::try_from(records.n_rows()).is_err() {
             return Err(MlError::InvalidOption {

@@ -20,6 +20,17 @@ struct Node {
     left: u32,
 }
 
+/// What is at a node of a tree.
+pub(super) enum Place<'a> {
+    Leaf(&'a [f64]),
+    /// Rows up to this bin of the feature go left, the others to the node behind it.
+    Split {
+        feature: usize,
+        bin: usize,
+        left: usize,
+    },
+}
+
 /// A decision tree over bins.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub(super) struct Tree {
@@ -76,6 +87,37 @@ impl Tree {
 
     pub(super) fn n_nodes(&self) -> usize {
         self.nodes.len()
+    }
+
+    pub(super) fn n_leaves(&self) -> usize {
+        let is_leaf = |(at, node): &(usize, &Node)| node.left as usize == *at;
+        self.nodes.iter().enumerate().filter(is_leaf).count()
+    }
+
+    /// Splits from the root to the lowest leaf.
+    pub(super) fn depth(&self) -> usize {
+        let mut depths = vec![0; self.nodes.len()];
+        for (at, node) in self.nodes.iter().enumerate() {
+            let left = node.left as usize;
+            if left != at {
+                depths[left] = depths[at] + 1;
+                depths[left + 1] = depths[at] + 1;
+            }
+        }
+        depths.into_iter().max().unwrap_or(0)
+    }
+
+    /// What is at a node; leaves have `width` values.
+    pub(super) fn place(&self, node: usize, width: usize) -> Place<'_> {
+        let Node { split, left } = self.nodes[node];
+        if left as usize == node {
+            return Place::Leaf(&self.values[self.leaves[node] as usize * width..][..width]);
+        }
+        Place::Split {
+            feature: (split >> 8) as usize,
+            bin: (split & 255) as usize,
+            left: left as usize,
+        }
     }
 
     /// Adds the values of each row's leaf to that row of `sums`. `bins` has `n_features` per row,

@@ -42,8 +42,7 @@ impl<'a> Problem<'a> {
         let (width, n_rows) = (records.n_features(), targets.len() as f64);
         let mut rows = records.cells().to_vec();
         let (mut means, mut deviations) = (Vec::new(), Vec::new());
-        for feature in 0..width {
-            let first = rows[feature];
+        for (feature, first) in records.cells()[..width].iter().enumerate() {
             let column = || records.cells()[feature..].iter().step_by(width);
             // Differences from the first row: the mean of a constant is then exactly its value.
             let mean = first + column().map(|value| value - first).sum::<f64>() / n_rows;
