@@ -34,6 +34,7 @@ mod evaluation;
 mod features;
 mod forest;
 mod frame;
+mod linfa_tree;
 mod loading;
 mod metric;
 mod options;
@@ -60,6 +61,9 @@ pub use crate::forest::{
     TreeRegressor, fit_forest_classifier, fit_forest_regressor, fit_tree_classifier,
     fit_tree_regressor,
 };
+pub use crate::linfa_tree::LinfaTree;
+#[cfg(feature = "linfa-trees")]
+pub use crate::linfa_tree::fit_linfa_tree;
 pub use crate::loading::{CsvOptions, parse_csv, read_csv};
 pub use crate::metric::{
     accuracy, log_loss, mean_absolute_error, mean_squared_error, r2_score, root_mean_squared_error,

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
 use crate::forest::{ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor};
+use crate::linfa_tree::LinfaTree;
 use crate::training::{ElasticNetModel, LinearModel, LogisticModel, NaiveBayesModel, RidgeModel};
 
 const MAGIC: &[u8; 8] = b"ORCHMODL";
@@ -41,6 +42,8 @@ pub enum Model {
     TreeClassifier(TreeClassifier),
     /// A decision tree that predicts numbers.
     TreeRegressor(TreeRegressor),
+    /// A decision tree of linfa-trees.
+    LinfaTree(LinfaTree),
 }
 
 impl Model {
@@ -56,6 +59,7 @@ impl Model {
             Model::NaiveBayes(_) => "naive Bayes model",
             Model::TreeClassifier(_) => "tree classifier",
             Model::TreeRegressor(_) => "tree regressor",
+            Model::LinfaTree(_) => "linfa tree",
         }
     }
 
@@ -71,6 +75,7 @@ impl Model {
             Model::NaiveBayes(model) => model.feature_names(),
             Model::TreeClassifier(model) => model.feature_names(),
             Model::TreeRegressor(model) => model.feature_names(),
+            Model::LinfaTree(model) => model.feature_names(),
         }
     }
 }
@@ -106,6 +111,7 @@ model_conversions! {
     NaiveBayes, NaiveBayesModel, "naive Bayes model";
     TreeClassifier, TreeClassifier, "tree classifier";
     TreeRegressor, TreeRegressor, "tree regressor";
+    LinfaTree, LinfaTree, "linfa tree";
 }
 
 /// Writes a model to a file, which it replaces if it exists.

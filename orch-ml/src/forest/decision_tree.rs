@@ -41,6 +41,11 @@ impl Default for TreeOptions {
 }
 
 impl TreeOptions {
+    /// Refuses what is out of range whatever the data.
+    pub(crate) fn check(&self) -> Result<(), MlError> {
+        self.of_forest().check()
+    }
+
     /// The options of a forest of one tree.
     fn of_forest(&self) -> ForestOptions {
         ForestOptions {
@@ -289,7 +294,6 @@ pub fn fit_tree_classifier(
     train: &impl FitTo<ClassificationDataset>,
     options: &TreeOptions,
 ) -> Result<TreeClassifier, MlError> {
-    let options = options.of_forest();
     options.check()?;
     let dataset = train.data();
     dataset.check_for_fit()?;
@@ -298,7 +302,7 @@ pub fn fit_tree_classifier(
     };
     let (records, targets) = (dataset.records(), dataset.targets());
     Ok(TreeClassifier {
-        forest: grow(records, dataset.target_name(), targets, criterion, &options)?,
+        forest: grow(records, dataset.target_name(), targets, criterion, options)?,
         classes: dataset.classes().to_vec(),
         trained_on: train.origin().cloned(),
     })
@@ -317,14 +321,13 @@ pub fn fit_tree_regressor(
     train: &impl FitTo<Dataset>,
     options: &TreeOptions,
 ) -> Result<TreeRegressor, MlError> {
-    let options = options.of_forest();
     options.check()?;
     let dataset = train.data();
     dataset.check_for_fit()?;
     let (criterion, centred) = Variance::around_mean(dataset.targets());
     let (records, name) = (dataset.records(), dataset.target_name());
     Ok(TreeRegressor {
-        forest: grow(records, name, &centred, criterion, &options)?,
+        forest: grow(records, name, &centred, criterion, options)?,
         trained_on: train.origin().cloned(),
     })
 }
@@ -334,9 +337,10 @@ fn grow<C: Criterion>(
     target_name: &str,
     targets: &[C::Target],
     criterion: C,
-    options: &ForestOptions,
+    options: &TreeOptions,
 ) -> Result<Forest, MlError> {
+    let options = options.of_forest();
     let limits = options.limits(records, MaxFeatures::All)?;
-    let (forest, _) = Forest::grow(records, target_name, targets, criterion, limits, options);
+    let (forest, _) = Forest::grow(records, target_name, targets, criterion, limits, &options);
     Ok(forest)
 }
