@@ -72,6 +72,50 @@ pub enum MlError {
         /// The cell, with what is not UTF-8 replaced by `\u{fffd}`.
         value: String,
     },
+    /// A line that is no JSON object.
+    #[error("{table} line {line} is no JSON object: {problem}")]
+    InvalidJson {
+        /// The file.
+        table: TableName,
+        /// The line.
+        line: usize,
+        /// What the parser said.
+        problem: String,
+    },
+    /// A list or an object where a value is needed.
+    #[error("{table} line {line}, `{column}`: {what} is no value of a column")]
+    NestedJson {
+        /// The file.
+        table: TableName,
+        /// The line.
+        line: usize,
+        /// The key.
+        column: String,
+        /// What is there.
+        what: &'static str,
+    },
+    /// Values of different types in one column.
+    #[error("{table} line {line}, `{column}`: {found} in a column of type {expected}")]
+    MixedTypes {
+        /// The file.
+        table: TableName,
+        /// The first line whose value does not fit those before.
+        line: usize,
+        /// The key.
+        column: String,
+        /// The type of the values before.
+        expected: &'static str,
+        /// The type of this one.
+        found: &'static str,
+    },
+    /// A file is not an array as numpy writes it.
+    #[error("cannot read an array from `{}`: {problem}", path.display())]
+    InvalidNpy {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong.
+        problem: String,
+    },
     /// Two columns have one name.
     #[error("column `{column}` occurs twice in {table}")]
     DuplicateColumn {
@@ -449,6 +493,10 @@ impl MlError {
             Self::UnknownOption { .. } => "use one of the names listed",
             Self::UnfitOption { .. } => "give values of the type of the option",
             Self::NoTrials => "try at least one candidate",
+            Self::InvalidJson { .. } => "write one object on each line, as `{\"a\": 1}`",
+            Self::NestedJson { .. } => "flatten it before, such as into `address.city`",
+            Self::MixedTypes { .. } => "write the values of a key as one type",
+            Self::InvalidNpy { .. } => "save it with `numpy.save`, as a matrix of numbers",
             Self::NoTables => "give at least one table",
             Self::TypeMismatch { .. } => "read both with the same types",
             Self::ContinuousKey { .. } => "use a key of texts or whole numbers",

@@ -34,9 +34,11 @@ mod evaluation;
 mod features;
 mod forest;
 mod frame;
+mod json_lines;
 mod linfa_tree;
 mod loading;
 mod metric;
+mod npy;
 mod options;
 mod persistence;
 mod prediction;
@@ -61,6 +63,7 @@ pub use crate::forest::{
     TreeRegressor, fit_forest_classifier, fit_forest_regressor, fit_tree_classifier,
     fit_tree_regressor,
 };
+pub use crate::json_lines::{parse_json_lines, read_json_lines};
 pub use crate::linfa_tree::LinfaTree;
 #[cfg(feature = "linfa-trees")]
 pub use crate::linfa_tree::fit_linfa_tree;
@@ -68,6 +71,7 @@ pub use crate::loading::{CsvOptions, parse_csv, read_csv};
 pub use crate::metric::{
     accuracy, log_loss, mean_absolute_error, mean_squared_error, r2_score, root_mean_squared_error,
 };
+pub use crate::npy::{read_npy, write_npy};
 pub use crate::persistence::{Model, load_model, save_model};
 pub use crate::splitting::{
     CrossValidation, FitTo, Fold, MeasureWith, Origin, RollingOptions, Rows, Split, SplitBy,

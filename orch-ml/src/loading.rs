@@ -12,6 +12,7 @@ use std::path::Path;
 use serde::{Deserialize, Serialize};
 
 use self::bytes::Scanned;
+pub(crate) use self::bytes::read_bytes;
 use self::cells::MissingWords;
 use self::segments::{FirstRecord, Segment};
 use crate::error::{MlError, TableName};

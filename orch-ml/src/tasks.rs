@@ -10,7 +10,7 @@
 //!
 //! | Work | Numbers | Classes |
 //! |---|---|---|
-//! | read, clean | [`load_csv`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
+//! | read, clean | [`load_csv`], [`load_json_lines`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
 //! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
 //! | split | [`split`], [`split_table`], [`train_on_all`] | [`split_classes`], [`split_table`], [`train_on_all_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
@@ -83,6 +83,12 @@ use crate::{
 #[task(cache)]
 pub fn load_csv(file: DataFile, options: CsvOptions) -> Result<Table, MlError> {
     crate::read_csv(file.path(), &options)
+}
+
+/// Reads a file of one JSON object a line: [`read_json_lines`](crate::read_json_lines).
+#[task(cache)]
+pub fn load_json_lines(file: DataFile) -> Result<Table, MlError> {
+    crate::read_json_lines(file.path())
 }
 
 /// Keeps the rows that have a value in every column: [`drop_missing`](crate::drop_missing).

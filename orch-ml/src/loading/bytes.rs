@@ -1,7 +1,7 @@
 //! The bytes of a file, read on several threads, and where its lines are.
 
 use std::borrow::Cow;
-use std::fs::File;
+use std::fs::{File, Metadata};
 use std::io::{Read, Seek, SeekFrom};
 use std::path::Path;
 
@@ -104,12 +104,7 @@ pub(super) fn scan(bytes: &[u8]) -> Scanned<'_> {
 
 pub(super) fn read_file(path: &Path) -> Result<Scanned<'static>, MlError> {
     let failed = |source| MlError::read_file(path, source);
-    let metadata = std::fs::metadata(path).map_err(failed)?;
-    if metadata.is_dir() {
-        return Err(MlError::NotAFile {
-            path: path.to_path_buf(),
-        });
-    }
+    let metadata = metadata_of(path)?;
     let len = usize::try_from(metadata.len()).unwrap_or(usize::MAX);
     // A pipe has no length to divide, and a short file is not worth it.
     if !metadata.is_file() || len < 2 * PIECE {
@@ -132,6 +127,22 @@ pub(super) fn read_file(path: &Path) -> Result<Scanned<'static>, MlError> {
         .collect::<Result<_, _>>()
         .map_err(failed)?;
     Ok(Scanned::new(Cow::Owned(bytes), &pieces.concat()))
+}
+
+/// Reads a file of another format.
+pub(crate) fn read_bytes(path: &Path) -> Result<Vec<u8>, MlError> {
+    metadata_of(path)?;
+    std::fs::read(path).map_err(|source| MlError::read_file(path, source))
+}
+
+fn metadata_of(path: &Path) -> Result<Metadata, MlError> {
+    let metadata = std::fs::metadata(path).map_err(|source| MlError::read_file(path, source))?;
+    if metadata.is_dir() {
+        return Err(MlError::NotAFile {
+            path: path.to_path_buf(),
+        });
+    }
+    Ok(metadata)
 }
 
 fn read_stripe(path: &Path, start: usize, bytes: &mut [u8]) -> Result<Vec<Piece>, std::io::Error> {
