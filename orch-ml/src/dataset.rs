@@ -9,7 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::classes::{ClassLabel, ClassificationDataset};
 pub use self::records::Records;
-use self::records::{check_not_empty, check_rows};
+pub(crate) use self::records::check_not_empty;
+use self::records::check_rows;
 use crate::error::MlError;
 
 /// Records with one number to predict for each.

@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod cleaning;
+mod clustering;
 mod dataset;
 mod error;
 mod evaluation;
@@ -51,6 +52,9 @@ mod tuning;
 pub use ndarray;
 
 pub use crate::cleaning::{drop_missing, drop_missing_in, missing_counts};
+pub use crate::clustering::{
+    DbscanClusters, DbscanOptions, KMeansInit, KMeansModel, KMeansOptions, fit_dbscan, fit_kmeans,
+};
 pub use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 pub use crate::error::{MlError, TableName};
 pub use crate::evaluation::{

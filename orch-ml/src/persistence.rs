@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use serde::{Deserialize, Serialize};
 
+use crate::clustering::KMeansModel;
 use crate::error::MlError;
 use crate::forest::{ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor};
 use crate::linfa_tree::LinfaTree;
@@ -44,6 +45,8 @@ pub enum Model {
     TreeRegressor(TreeRegressor),
     /// A decision tree of linfa-trees.
     LinfaTree(LinfaTree),
+    /// Clusters found by k-means.
+    KMeans(KMeansModel),
 }
 
 impl Model {
@@ -60,6 +63,7 @@ impl Model {
             Model::TreeClassifier(_) => "tree classifier",
             Model::TreeRegressor(_) => "tree regressor",
             Model::LinfaTree(_) => "linfa tree",
+            Model::KMeans(_) => "k-means model",
         }
     }
 
@@ -76,6 +80,7 @@ impl Model {
             Model::TreeClassifier(model) => model.feature_names(),
             Model::TreeRegressor(model) => model.feature_names(),
             Model::LinfaTree(model) => model.feature_names(),
+            Model::KMeans(model) => model.feature_names(),
         }
     }
 }
@@ -112,6 +117,7 @@ model_conversions! {
     TreeClassifier, TreeClassifier, "tree classifier";
     TreeRegressor, TreeRegressor, "tree regressor";
     LinfaTree, LinfaTree, "linfa tree";
+    KMeans, KMeansModel, "k-means model";
 }
 
 /// Writes a model to a file, which it replaces if it exists.

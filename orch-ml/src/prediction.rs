@@ -15,17 +15,17 @@ const ROWS_PER_BLOCK: usize = 8 * 1024;
 ///
 /// # Errors
 /// [`MlError::FeatureMissing`] and [`MlError::NotFinite`].
-pub(crate) fn predict_rows(
+pub(crate) fn predict_rows<T: Copy + Default + Send>(
     records: &Records,
     feature_names: &[String],
     n_outputs: usize,
-    predict: impl Fn(&[f64], &mut [f64]) + Sync,
-) -> Result<Vec<f64>, MlError> {
+    predict: impl Fn(&[f64], &mut [T]) + Sync,
+) -> Result<Vec<T>, MlError> {
     let arranged = records.arranged(feature_names)?;
     arranged.check_finite(feature_names)?;
     let (cells, width) = (arranged.cells(), feature_names.len());
-    let mut outputs = vec![0.0; records.n_rows() * n_outputs];
-    let predict_block = |block: usize, outputs: &mut [f64]| {
+    let mut outputs = vec![T::default(); records.n_rows() * n_outputs];
+    let predict_block = |block: usize, outputs: &mut [T]| {
         let rows = cells[block * ROWS_PER_BLOCK * width..].chunks_exact(width);
         for (row, outputs) in rows.zip(outputs.chunks_exact_mut(n_outputs)) {
             predict(row, outputs);

@@ -18,6 +18,7 @@
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
 //! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_naive_bayes`], [`train_tree_classifier`] |
+//! | cluster | [`select_records`], [`cluster_kmeans`], [`cluster_dbscan`], [`predict_cluster`] | the same |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
 //! | predict with any | [`predict_numbers`] | [`predict_classes`] |
 //! | keep | [`save_model`], [`load_model`] | the same |
@@ -69,9 +70,9 @@ use orch_core::{DataFile, Storable, task};
 use serde::Serialize;
 
 pub use self::models::{
-    evaluate_classifier, evaluate_regressor, predict_classes, predict_numbers, train_elastic_net,
-    train_lasso, train_logistic, train_naive_bayes, train_ridge, train_tree_classifier,
-    train_tree_regressor,
+    cluster_dbscan, cluster_kmeans, evaluate_classifier, evaluate_regressor, predict_classes,
+    predict_cluster, predict_numbers, select_records, train_elastic_net, train_lasso,
+    train_logistic, train_naive_bayes, train_ridge, train_tree_classifier, train_tree_regressor,
 };
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions, Dataset,

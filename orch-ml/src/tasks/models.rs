@@ -6,9 +6,10 @@ use serde::Serialize;
 
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, Classifier, Dataset,
-    ElasticNetModel, ElasticNetOptions, LassoOptions, LogisticModel, LogisticOptions, MlError,
-    NaiveBayesModel, NaiveBayesOptions, Records, RegressionMetrics, Regressor, RidgeModel,
-    RidgeOptions, Test, Train, TreeClassifier, TreeOptions, TreeRegressor,
+    DbscanClusters, DbscanOptions, ElasticNetModel, ElasticNetOptions, KMeansModel, KMeansOptions,
+    LassoOptions, LogisticModel, LogisticOptions, MlError, NaiveBayesModel, NaiveBayesOptions,
+    Records, RegressionMetrics, Regressor, RidgeModel, RidgeOptions, Table, Test, Train,
+    TreeClassifier, TreeOptions, TreeRegressor,
 };
 
 /// Fits a ridge regression: [`fit_ridge`](crate::fit_ridge).
@@ -70,6 +71,33 @@ pub fn train_tree_classifier(
     options: TreeOptions,
 ) -> Result<TreeClassifier, MlError> {
     crate::fit_tree_classifier(train, &options)
+}
+
+/// Takes features out of a table, without a target: [`to_records`](crate::to_records).
+#[task(cache)]
+pub fn select_records(table: &Table, features: &[String]) -> Result<Records, MlError> {
+    crate::to_records(table, features)
+}
+
+/// Finds clusters by k-means: [`fit_kmeans`](crate::fit_kmeans).
+#[task(cache)]
+pub fn cluster_kmeans(records: &Records, options: KMeansOptions) -> Result<KMeansModel, MlError> {
+    crate::fit_kmeans(records, &options)
+}
+
+/// Finds clusters by density: [`fit_dbscan`](crate::fit_dbscan).
+#[task(cache)]
+pub fn cluster_dbscan(
+    records: &Records,
+    options: DbscanOptions,
+) -> Result<DbscanClusters, MlError> {
+    crate::fit_dbscan(records, &options)
+}
+
+/// Gives each row the cluster of the nearest centroid: [`KMeansModel::predict`].
+#[task(cache)]
+pub fn predict_cluster(model: &KMeansModel, records: &Records) -> Result<Vec<u32>, MlError> {
+    model.predict(records)
 }
 
 /// Evaluates any model that predicts numbers: [`evaluate_regression`](crate::evaluate_regression).
