@@ -3,9 +3,10 @@
 
 mod support;
 
+use orch_ml::ndarray::{Array2, array};
 use orch_ml::{
-    LinfaTree, MaxFeatures, Split, TreeOptions, evaluate_classification, fit_linfa_tree,
-    train_test_split,
+    ClassificationDataset, LinfaTree, MaxFeatures, Records, Split, TreeOptions,
+    evaluate_classification, fit_linfa_tree, train_test_split,
 };
 use support::{breast_cancer, iris, reread, wine};
 
@@ -49,5 +50,28 @@ fn options_that_linfa_does_not_have_are_refused() {
     assert_eq!(
         fit_linfa_tree(&iris(), &options).unwrap_err().to_string(),
         "`max_features` is Some(Sqrt), expected `None` for linfa-trees"
+    );
+}
+
+/// So that the warning in the documentation stays true.
+#[test]
+fn steps_of_a_millionth_are_not_split_by_linfa() {
+    let values = Array2::from_shape_fn((100, 1), |(row, _)| row as f64 * 1e-6);
+    let records = Records::new(values, ["x"]).unwrap();
+    let labels = (0..100).map(|row| i64::from(row >= 50));
+    let dataset = ClassificationDataset::new(records, labels, "y").unwrap();
+    let tree = fit_linfa_tree(&dataset, &TreeOptions::default()).unwrap();
+    assert_eq!(tree.n_leaves(), 1);
+}
+
+#[test]
+fn nan_is_refused_before_linfa_sorts_it() {
+    let records = Records::new(array![[1.0], [f64::NAN]], ["x"]).unwrap();
+    let dataset = ClassificationDataset::new(records, ["a", "b"], "y").unwrap();
+    assert_eq!(
+        fit_linfa_tree(&dataset, &TreeOptions::default())
+            .unwrap_err()
+            .to_string(),
+        "column `x` is NaN at row 1, expected a finite number"
     );
 }
