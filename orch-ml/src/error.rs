@@ -5,6 +5,8 @@ use std::path::{Path, PathBuf};
 
 use orch_core::{ClassifyRetry, Retry};
 
+use crate::checking::CheckReport;
+
 /// Why a table, split, model or metric could not be made.
 ///
 /// Row indices count from 0, without the header, and are those of the file, or of the table that was
@@ -115,6 +117,14 @@ pub enum MlError {
         path: PathBuf,
         /// What is wrong.
         problem: String,
+    },
+    /// A table does not pass a blocking check.
+    #[error("{table} does not pass its checks:\n{report}")]
+    ChecksFailed {
+        /// The table.
+        table: TableName,
+        /// What all checks found.
+        report: Box<CheckReport>,
     },
     /// Two columns have one name.
     #[error("column `{column}` occurs twice in {table}")]
@@ -497,6 +507,7 @@ impl MlError {
             Self::NestedJson { .. } => "flatten it before, such as into `address.city`",
             Self::MixedTypes { .. } => "write the values of a key as one type",
             Self::InvalidNpy { .. } => "save it with `numpy.save`, as a matrix of numbers",
+            Self::ChecksFailed { .. } => "mend the data, or make the check one that only warns",
             Self::NoTables => "give at least one table",
             Self::TypeMismatch { .. } => "read both with the same types",
             Self::ContinuousKey { .. } => "use a key of texts or whole numbers",

@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+mod checking;
 mod cleaning;
 mod clustering;
 mod dataset;
@@ -51,6 +52,9 @@ mod tuning;
 
 pub use ndarray;
 
+pub use crate::checking::{
+    Check, CheckOutcome, CheckReport, Checked, OnFailure, Rule, check_table,
+};
 pub use crate::cleaning::{drop_missing, drop_missing_in, missing_counts};
 pub use crate::clustering::{
     DbscanClusters, DbscanOptions, KMeansInit, KMeansModel, KMeansOptions, fit_dbscan, fit_kmeans,

@@ -11,6 +11,7 @@
 //! | Work | Numbers | Classes |
 //! |---|---|---|
 //! | read, clean | [`load_csv`], [`load_json_lines`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
+//! | check | [`check`] | the same |
 //! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
 //! | split | [`split`], [`split_table`], [`train_on_all`] | [`split_classes`], [`split_table`], [`train_on_all_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
@@ -75,9 +76,9 @@ pub use self::models::{
     train_logistic, train_naive_bayes, train_ridge, train_tree_classifier, train_tree_regressor,
 };
 use crate::{
-    ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions, Dataset,
-    ForestClassifier, ForestOptions, ForestRegressor, LinearModel, MlError, Model, Records,
-    RegressionMetrics, Split, Table, Test, Train,
+    Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,
+    Dataset, ForestClassifier, ForestOptions, ForestRegressor, LinearModel, MlError, Model,
+    Records, RegressionMetrics, Split, Table, Test, Train,
 };
 
 /// Reads a CSV file: [`read_csv`](crate::read_csv).
@@ -90,6 +91,12 @@ pub fn load_csv(file: DataFile, options: CsvOptions) -> Result<Table, MlError> {
 #[task(cache)]
 pub fn load_json_lines(file: DataFile) -> Result<Table, MlError> {
     crate::read_json_lines(file.path())
+}
+
+/// Checks a table; what the checks found is part of the result: [`check_table`](crate::check_table).
+#[task(cache)]
+pub fn check(table: &Table, checks: &[Check]) -> Result<Checked, MlError> {
+    crate::check_table(table, checks)
 }
 
 /// Keeps the rows that have a value in every column: [`drop_missing`](crate::drop_missing).

@@ -193,22 +193,4 @@ impl Table {
             }
         })
     }
-
-    /// A column as numbers, NaN where it is missing.
-    fn to_numbers(&self, name: &str) -> Result<Vec<f64>, MlError> {
-        let column = self.column(name)?;
-        let number = |row_idx| match column.value(row_idx) {
-            Value::Float(value) => Ok(value),
-            Value::Integer(value) => Ok(value as f64),
-            Value::Boolean(value) => Ok(f64::from(u8::from(value))),
-            Value::Missing => Ok(f64::NAN),
-            Value::Text(value) => Err(MlError::NotNumeric {
-                column: name.to_owned(),
-                table: self.name(),
-                row_idx: self.row_in_messages(row_idx),
-                value: value.to_owned(),
-            }),
-        };
-        (0..self.n_rows).map(number).collect()
-    }
 }

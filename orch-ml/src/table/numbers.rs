@@ -11,6 +11,24 @@ use crate::error::MlError;
 const ROWS_PER_BLOCK: usize = 1024;
 
 impl Table {
+    /// A column as numbers, booleans as 0 and 1, NaN where it is missing.
+    pub(crate) fn to_numbers(&self, name: &str) -> Result<Vec<f64>, MlError> {
+        let column = self.column(name)?;
+        let number = |row_idx| match column.value(row_idx) {
+            Value::Float(value) => Ok(value),
+            Value::Integer(value) => Ok(value as f64),
+            Value::Boolean(value) => Ok(f64::from(u8::from(value))),
+            Value::Missing => Ok(f64::NAN),
+            Value::Text(value) => Err(MlError::NotNumeric {
+                column: name.to_owned(),
+                table: self.name(),
+                row_idx: self.row_in_messages(row_idx),
+                value: value.to_owned(),
+            }),
+        };
+        (0..self.n_rows).map(number).collect()
+    }
+
     /// The given columns as a matrix in row-major order.
     ///
     /// Integers become the nearest float (exact up to 2^53), booleans 0 and 1.
