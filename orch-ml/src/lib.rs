@@ -89,9 +89,10 @@ pub use crate::splitting::{
 };
 pub use crate::table::{Aggregate, Column, Join, Order, Table, TextColumn, Validity, Value};
 pub use crate::training::{
-    ElasticNetModel, ElasticNetOptions, LassoOptions, LinearModel, LogisticModel, LogisticOptions,
-    NaiveBayesModel, NaiveBayesOptions, RidgeModel, RidgeOptions, fit_elastic_net, fit_lasso,
-    fit_linear, fit_logistic, fit_naive_bayes, fit_ridge,
+    ElasticNetModel, ElasticNetOptions, LassoOptions, LinearModel, LinearSvm, LinearSvmOptions,
+    LogisticModel, LogisticOptions, NaiveBayesModel, NaiveBayesOptions, RidgeModel, RidgeOptions,
+    SvmLoss, fit_elastic_net, fit_lasso, fit_linear, fit_linear_svm, fit_logistic, fit_naive_bayes,
+    fit_ridge,
 };
 pub use crate::tuning::{
     ClassificationScoring, Halving, Patience, RegressionScoring, Round, Scoring, SearchReport,

@@ -14,7 +14,9 @@ use crate::clustering::KMeansModel;
 use crate::error::MlError;
 use crate::forest::{ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor};
 use crate::linfa_tree::LinfaTree;
-use crate::training::{ElasticNetModel, LinearModel, LogisticModel, NaiveBayesModel, RidgeModel};
+use crate::training::{
+    ElasticNetModel, LinearModel, LinearSvm, LogisticModel, NaiveBayesModel, RidgeModel,
+};
 
 const MAGIC: &[u8; 8] = b"ORCHMODL";
 const FORMAT: u32 = 1;
@@ -47,6 +49,8 @@ pub enum Model {
     LinfaTree(LinfaTree),
     /// Clusters found by k-means.
     KMeans(KMeansModel),
+    /// A linear support vector machine.
+    LinearSvm(LinearSvm),
 }
 
 impl Model {
@@ -64,6 +68,7 @@ impl Model {
             Model::TreeRegressor(_) => "tree regressor",
             Model::LinfaTree(_) => "linfa tree",
             Model::KMeans(_) => "k-means model",
+            Model::LinearSvm(_) => "linear support vector machine",
         }
     }
 
@@ -81,6 +86,7 @@ impl Model {
             Model::TreeRegressor(model) => model.feature_names(),
             Model::LinfaTree(model) => model.feature_names(),
             Model::KMeans(model) => model.feature_names(),
+            Model::LinearSvm(model) => model.feature_names(),
         }
     }
 }
@@ -118,6 +124,7 @@ model_conversions! {
     TreeRegressor, TreeRegressor, "tree regressor";
     LinfaTree, LinfaTree, "linfa tree";
     KMeans, KMeansModel, "k-means model";
+    LinearSvm, LinearSvm, "linear support vector machine";
 }
 
 /// Writes a model to a file, which it replaces if it exists.

@@ -18,7 +18,7 @@
 //! | tune | [`search_forest_regressor`], [`train_best_forest_regressor`] | [`search_forest_classifier`], [`train_best_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
-//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_naive_bayes`], [`train_tree_classifier`] |
+//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_linear_svm`], [`train_naive_bayes`], [`train_tree_classifier`] |
 //! | cluster | [`select_records`], [`cluster_kmeans`], [`cluster_dbscan`], [`predict_cluster`] | the same |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
 //! | predict with any | [`predict_numbers`] | [`predict_classes`] |
@@ -73,7 +73,8 @@ use serde::Serialize;
 pub use self::models::{
     cluster_dbscan, cluster_kmeans, evaluate_classifier, evaluate_regressor, predict_classes,
     predict_cluster, predict_numbers, select_records, train_elastic_net, train_lasso,
-    train_logistic, train_naive_bayes, train_ridge, train_tree_classifier, train_tree_regressor,
+    train_linear_svm, train_logistic, train_naive_bayes, train_ridge, train_tree_classifier,
+    train_tree_regressor,
 };
 use crate::{
     Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,

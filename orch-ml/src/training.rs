@@ -3,6 +3,7 @@
 mod elastic_net;
 mod least_squares;
 mod linear_fit;
+mod linear_svm;
 mod logistic;
 mod naive_bayes;
 mod ridge;
@@ -15,6 +16,7 @@ pub use self::elastic_net::{
 };
 use self::least_squares::Solution;
 use self::linear_fit::{check_coefficients, linear_scores};
+pub use self::linear_svm::{LinearSvm, LinearSvmOptions, SvmLoss, fit_linear_svm};
 pub use self::logistic::{LogisticModel, LogisticOptions, fit_logistic};
 pub use self::naive_bayes::{NaiveBayesModel, NaiveBayesOptions, fit_naive_bayes};
 pub use self::ridge::{RidgeModel, RidgeOptions, fit_ridge};

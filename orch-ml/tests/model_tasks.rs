@@ -5,14 +5,14 @@ use orch_core::testing::TestEngine;
 use orch_ml::tasks::{
     cluster_dbscan, cluster_kmeans, drop_incomplete, evaluate_classifier, evaluate_regressor,
     load_csv, predict_classes, predict_cluster, predict_numbers, select_features, select_records,
-    separate_label, split, split_classes, train_elastic_net, train_lasso, train_logistic,
-    train_naive_bayes, train_ridge, train_tree_classifier, train_tree_regressor,
+    separate_label, split, split_classes, train_elastic_net, train_lasso, train_linear_svm,
+    train_logistic, train_naive_bayes, train_ridge, train_tree_classifier, train_tree_regressor,
 };
 use orch_ml::{
     ClassificationMetrics, CsvOptions, DbscanOptions, ElasticNetModel, ElasticNetOptions,
-    KMeansOptions, LassoOptions, LogisticModel, LogisticOptions, NaiveBayesModel,
-    NaiveBayesOptions, RegressionMetrics, RidgeModel, RidgeOptions, Split, TreeClassifier,
-    TreeOptions, TreeRegressor,
+    KMeansOptions, LassoOptions, LinearSvm, LinearSvmOptions, LogisticModel, LogisticOptions,
+    NaiveBayesModel, NaiveBayesOptions, RegressionMetrics, RidgeModel, RidgeOptions, Split,
+    TreeClassifier, TreeOptions, TreeRegressor,
 };
 
 const PENGUINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/penguins.csv");
@@ -89,6 +89,8 @@ async fn classes(file: DataFile) -> Result<Vec<ClassificationMetrics>, TaskError
     let logistic = train_logistic(&train, LogisticOptions::default());
     let bayes = train_naive_bayes(&train, NaiveBayesOptions::default());
     let tree = train_tree_classifier(&train, TreeOptions::default());
+    let svm = train_linear_svm(&train, LinearSvmOptions::default());
+    let of_svm = evaluate_classifier::<LinearSvm>(&svm, &test);
     let of_logistic = evaluate_classifier::<LogisticModel>(&logistic, &test);
     let of_bayes = evaluate_classifier::<NaiveBayesModel>(&bayes, &test);
     let of_tree = evaluate_classifier::<TreeClassifier>(&tree, &test);
@@ -114,6 +116,7 @@ async fn classes(file: DataFile) -> Result<Vec<ClassificationMetrics>, TaskError
         (*of_logistic.await?).clone(),
         (*of_bayes.await?).clone(),
         (*of_tree.await?).clone(),
+        (*of_svm.await?).clone(),
     ])
 }
 
@@ -131,11 +134,13 @@ async fn classes_are_predicted_as_by_the_plain_functions() {
     let (train, test) = orch_ml::train_test_split(&dataset, &plan).unwrap();
     let logistic = orch_ml::fit_logistic(&train, &LogisticOptions::default()).unwrap();
     let bayes = orch_ml::fit_naive_bayes(&train, &NaiveBayesOptions::default()).unwrap();
+    let svm = orch_ml::fit_linear_svm(&train, &LinearSvmOptions::default()).unwrap();
     let tree = orch_ml::fit_tree_classifier(&train, &TreeOptions::default()).unwrap();
     let expected = vec![
         orch_ml::evaluate_classification(&logistic, &test).unwrap(),
         orch_ml::evaluate_classification(&bayes, &test).unwrap(),
         orch_ml::evaluate_classification(&tree, &test).unwrap(),
+        orch_ml::evaluate_classification(&svm, &test).unwrap(),
     ];
     assert_eq!(run.result.unwrap(), expected);
 }

@@ -5,10 +5,11 @@ mod support;
 use orch_ml::ndarray::{Array1, Array2, array};
 use orch_ml::{
     ClassificationDataset, Dataset, DbscanOptions, ElasticNetOptions, ForestOptions, KMeansOptions,
-    LassoOptions, LogisticOptions, MlError, NaiveBayesOptions, Records, RidgeOptions, TreeOptions,
-    evaluate_classification, evaluate_regression, fit_dbscan, fit_elastic_net,
-    fit_forest_classifier, fit_forest_regressor, fit_kmeans, fit_lasso, fit_linear, fit_logistic,
-    fit_naive_bayes, fit_ridge, fit_tree_classifier, fit_tree_regressor,
+    LassoOptions, LinearSvmOptions, LogisticOptions, MlError, NaiveBayesOptions, Records,
+    RidgeOptions, TreeOptions, evaluate_classification, evaluate_regression, fit_dbscan,
+    fit_elastic_net, fit_forest_classifier, fit_forest_regressor, fit_kmeans, fit_lasso,
+    fit_linear, fit_linear_svm, fit_logistic, fit_naive_bayes, fit_ridge, fit_tree_classifier,
+    fit_tree_regressor,
 };
 use support::{check_all_close, check_close, diabetes, iris, with_records};
 
@@ -84,6 +85,8 @@ fn nan_is_refused_with_row_and_column_by_every_prediction() {
     check_named(tree.predict(records), "NaN");
     let logistic = fit_logistic(&good, &LogisticOptions::default()).unwrap();
     check_named(logistic.predict(records), "NaN");
+    let svm = fit_linear_svm(&good, &LinearSvmOptions::default()).unwrap();
+    check_named(svm.predict(records), "NaN");
     let bayes = fit_naive_bayes(&good, &NaiveBayesOptions::default()).unwrap();
     check_named(bayes.predict(records), "NaN");
     let tree = fit_tree_classifier(&good, &TreeOptions::default()).unwrap();

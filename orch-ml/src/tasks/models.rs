@@ -7,9 +7,9 @@ use serde::Serialize;
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, Classifier, Dataset,
     DbscanClusters, DbscanOptions, ElasticNetModel, ElasticNetOptions, KMeansModel, KMeansOptions,
-    LassoOptions, LogisticModel, LogisticOptions, MlError, NaiveBayesModel, NaiveBayesOptions,
-    Records, RegressionMetrics, Regressor, RidgeModel, RidgeOptions, Table, Test, Train,
-    TreeClassifier, TreeOptions, TreeRegressor,
+    LassoOptions, LinearSvm, LinearSvmOptions, LogisticModel, LogisticOptions, MlError,
+    NaiveBayesModel, NaiveBayesOptions, Records, RegressionMetrics, Regressor, RidgeModel,
+    RidgeOptions, Table, Test, Train, TreeClassifier, TreeOptions, TreeRegressor,
 };
 
 /// Fits a ridge regression: [`fit_ridge`](crate::fit_ridge).
@@ -43,6 +43,15 @@ pub fn train_logistic(
     options: LogisticOptions,
 ) -> Result<LogisticModel, MlError> {
     crate::fit_logistic(train, &options)
+}
+
+/// Fits a linear support vector machine: [`fit_linear_svm`](crate::fit_linear_svm).
+#[task(cache)]
+pub fn train_linear_svm(
+    train: &Train<ClassificationDataset>,
+    options: LinearSvmOptions,
+) -> Result<LinearSvm, MlError> {
+    crate::fit_linear_svm(train, &options)
 }
 
 /// Fits a Gaussian naive Bayes model: [`fit_naive_bayes`](crate::fit_naive_bayes).
