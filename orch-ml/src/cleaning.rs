@@ -1,5 +1,14 @@
-//! Rows with missing values.
+//! Rows and values that are missing, repeated or far out.
 
+mod clipping;
+mod duplicates;
+mod filling;
+mod imputing;
+
+pub use self::clipping::{ClipBounds, ClippedColumn, Clipper, clip};
+pub use self::duplicates::{Keep, drop_duplicates, drop_duplicates_in};
+pub use self::filling::FillValue;
+pub use self::imputing::{ImputeOptions, ImputeStrategy, ImputedColumn, Imputer, impute};
 use crate::error::MlError;
 use crate::table::Table;
 

@@ -404,6 +404,109 @@ pub enum MlError {
         /// Number of rows.
         n_rows: usize,
     },
+    /// A statistic of a column is asked for, and no row of it has a value.
+    #[error("column `{column}` of {table} has no value to take the {statistic} of")]
+    NoValues {
+        /// The column.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// What was to be found out.
+        statistic: &'static str,
+    },
+    /// The values of a column are too large for a statistic in `f64`.
+    #[error(
+        "the {statistic} of column `{column}` is not a finite number: its values are too large"
+    )]
+    StatisticOverflow {
+        /// The column.
+        column: String,
+        /// What was to be found out.
+        statistic: &'static str,
+    },
+    /// There are rows, but fewer than a fit needs.
+    #[error(
+        "{table} has {n_rows} {}, {what} needs at least {expected}",
+        if *n_rows == 1 { "row" } else { "rows" }
+    )]
+    NotEnoughRows {
+        /// The table.
+        table: TableName,
+        /// Its number of rows.
+        n_rows: usize,
+        /// What was to be fitted.
+        what: &'static str,
+        /// Rows needed.
+        expected: usize,
+    },
+    /// A column is of another type than what is done to it needs.
+    #[error("column `{column}` of {table} is {found}, expected {expected}")]
+    WrongColumnType {
+        /// The column.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// Its type.
+        found: &'static str,
+        /// The type needed.
+        expected: &'static str,
+    },
+    /// A column is of another type than the column of that name that was fitted to.
+    #[error("column `{column}` of {table} is {found}, the preprocessor was fitted to {expected}")]
+    ColumnTypeChanged {
+        /// The column.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// Its type.
+        found: &'static str,
+        /// The type of the column fitted to.
+        expected: &'static str,
+    },
+    /// A category is neither text, nor a boolean, nor a whole number.
+    #[error(
+        "column `{column}` is {value} at row {row_idx}, expected categories: whole numbers or text"
+    )]
+    ContinuousCategory {
+        /// The column.
+        column: String,
+        /// First such row.
+        row_idx: usize,
+        /// The number.
+        value: f64,
+    },
+    /// A category that the encoder was not fitted to.
+    #[error(
+        "column `{column}` of {table} is `{value}` at row {row_idx}, which is not a category fitted to ({}they are: {})",
+        Nearest(value, categories),
+        Names(categories)
+    )]
+    UnknownCategory {
+        /// The column.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// First such row.
+        row_idx: usize,
+        /// Its value.
+        value: String,
+        /// The categories that are known.
+        categories: Vec<String>,
+    },
+    /// A cell that is no date or time.
+    #[error(
+        "column `{column}` of {table} is `{value}` at row {row_idx}, expected a date such as `2024-02-29` or `2024-02-29T18:30:00Z`, in the years 0 to 9999"
+    )]
+    InvalidDate {
+        /// The column.
+        column: String,
+        /// The table.
+        table: TableName,
+        /// First such row.
+        row_idx: usize,
+        /// Its value.
+        value: String,
+    },
     /// The file does not begin as a model file does.
     #[error("`{}` is not a model file", path.display())]
     NotAModelFile {
@@ -487,7 +590,7 @@ impl MlError {
             Self::NotNumeric { .. } => {
                 "leave the column out, correct the value, or name its word in `missing_words`"
             }
-            Self::MissingValue { .. } => "call `drop_missing` first",
+            Self::MissingValue { .. } => "call `drop_missing` or `impute` first",
             Self::NotFinite { .. } => "drop or correct the rows that are NaN or infinite",
             Self::ContinuousLabel { .. } => "use regression for a continuous target",
             Self::TargetIsFeature { .. } => "take the target out of the features",
@@ -525,6 +628,18 @@ impl MlError {
             Self::OneClass { .. } => {
                 "use rows of more classes; a stratified split keeps each of them"
             }
+            Self::NoValues { .. } => "drop the column, or impute a constant first",
+            Self::StatisticOverflow { .. } => "divide the column by a large number first",
+            Self::NotEnoughRows { .. } => "use more rows",
+            Self::WrongColumnType { .. } => "choose another column, or a value of its type",
+            Self::ColumnTypeChanged { .. } => {
+                "read the column as it was read for the fit, or fit the preprocessor again"
+            }
+            Self::ContinuousCategory { .. } => "put the numbers into bins first",
+            Self::UnknownCategory { .. } => {
+                "correct the value, fit to rows that have it, or choose what unknown ones become"
+            }
+            Self::InvalidDate { .. } => "correct the cell, or leave it empty",
             Self::NotAModelFile { .. } => "give a file written by `save_model`",
             Self::ModelFileTooNew { .. } => "upgrade orch-ml, or save the model with this release",
             Self::ModelFileLength { .. } | Self::ModelFileDamaged { .. } => {

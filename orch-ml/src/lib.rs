@@ -44,6 +44,7 @@ mod npy;
 mod options;
 mod persistence;
 mod prediction;
+mod preprocessing;
 mod splitting;
 mod table;
 pub mod tasks;
@@ -55,7 +56,11 @@ pub use ndarray;
 pub use crate::checking::{
     Check, CheckOutcome, CheckReport, Checked, OnFailure, Rule, check_table,
 };
-pub use crate::cleaning::{drop_missing, drop_missing_in, missing_counts};
+pub use crate::cleaning::{
+    ClipBounds, ClippedColumn, Clipper, FillValue, ImputeOptions, ImputeStrategy, ImputedColumn,
+    Imputer, Keep, clip, drop_duplicates, drop_duplicates_in, drop_missing, drop_missing_in,
+    impute, missing_counts,
+};
 pub use crate::clustering::{
     DbscanClusters, DbscanOptions, KMeansInit, KMeansModel, KMeansOptions, fit_dbscan, fit_kmeans,
 };
@@ -81,6 +86,13 @@ pub use crate::metric::{
 };
 pub use crate::npy::{read_npy, write_npy};
 pub use crate::persistence::{Model, load_model, save_model};
+pub use crate::preprocessing::{
+    BinStrategy, BinnedColumn, Components, DatePart, DateParts, DropCategory, HandleMissing,
+    HandleUnknown, KBinsDiscretizer, MinMaxColumn, MinMaxScaler, OneHotColumn, OneHotEncoder,
+    OneHotOptions, OrdinalColumn, OrdinalEncoder, OrdinalOptions, Pca, PcaOptions,
+    PolynomialFeatures, PolynomialOptions, RobustColumn, RobustScaler, StandardColumn,
+    StandardScaler,
+};
 pub use crate::splitting::{
     CrossValidation, FitTo, Fold, MeasureWith, Origin, RollingOptions, Rows, Split, SplitBy,
     SplitKey, Test, Train, Valid, check_unseen, group_k_fold, grouped_rows, k_fold, leave_one_out,

@@ -7,6 +7,7 @@ mod display;
 mod grouping;
 mod numbers;
 mod origin;
+mod replacing;
 mod sort;
 mod storing;
 

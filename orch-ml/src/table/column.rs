@@ -108,7 +108,7 @@ impl TextColumn {
     }
 
     /// Its texts, without those that no row has, in order of first appearance.
-    pub(super) fn in_order_of_appearance(&self) -> (Vec<u32>, Vec<&str>) {
+    pub(crate) fn in_order_of_appearance(&self) -> (Vec<u32>, Vec<&str>) {
         let mut categories: Vec<&str> = Vec::new();
         let mut known: HashMap<&str, u32> = HashMap::new();
         let mut new_codes: Vec<Option<u32>> = vec![None; self.categories.len()];

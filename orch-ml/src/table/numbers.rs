@@ -78,7 +78,7 @@ impl Table {
         Ok(Array1::from_vec(cells))
     }
 
-    fn check_numbers(&self, name: &str, column: &Column) -> Result<(), MlError> {
+    pub(super) fn check_numbers(&self, name: &str, column: &Column) -> Result<(), MlError> {
         let wrong = match column {
             Column::Float(values) => values
                 .par_chunks(ROWS_PER_BLOCK)
