@@ -87,11 +87,12 @@ pub use crate::metric::{
 pub use crate::npy::{read_npy, write_npy};
 pub use crate::persistence::{Model, load_model, save_model};
 pub use crate::preprocessing::{
-    BinStrategy, BinnedColumn, Components, DatePart, DateParts, DropCategory, HandleMissing,
-    HandleUnknown, KBinsDiscretizer, MinMaxColumn, MinMaxScaler, OneHotColumn, OneHotEncoder,
-    OneHotOptions, OrdinalColumn, OrdinalEncoder, OrdinalOptions, Pca, PcaOptions,
-    PolynomialFeatures, PolynomialOptions, RobustColumn, RobustScaler, StandardColumn,
-    StandardScaler,
+    BinStrategy, BinnedColumn, ColumnKind, Components, DatePart, DateParts, DropCategory,
+    DroppedColumns, FittedPreprocessor, FittedStep, HandleMissing, HandleUnknown, KBinsDiscretizer,
+    MinMaxColumn, MinMaxScaler, OneHotColumn, OneHotEncoder, OneHotOptions, OrdinalColumn,
+    OrdinalEncoder, OrdinalOptions, PassedColumns, Pca, PcaOptions, PolynomialFeatures,
+    PolynomialOptions, Preprocessor, RobustColumn, RobustScaler, Scaling, SchemaColumn,
+    StandardColumn, StandardScaler,
 };
 pub use crate::splitting::{
     CrossValidation, FitTo, Fold, MeasureWith, Origin, RollingOptions, Rows, Split, SplitBy,

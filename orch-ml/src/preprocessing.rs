@@ -8,21 +8,27 @@ mod calendar;
 mod categories;
 mod dates;
 mod eigen;
+mod fitted;
 mod one_hot;
 mod ordinal;
 mod pca;
 mod polynomial;
+mod preprocessor;
 mod scaling;
 pub(crate) mod statistics;
 
 pub use self::binning::{BinStrategy, BinnedColumn, KBinsDiscretizer};
 pub use self::dates::{DatePart, DateParts};
+pub use self::fitted::{
+    ColumnKind, DroppedColumns, FittedPreprocessor, FittedStep, PassedColumns, SchemaColumn,
+};
 pub use self::one_hot::{
     DropCategory, HandleMissing, HandleUnknown, OneHotColumn, OneHotEncoder, OneHotOptions,
 };
 pub use self::ordinal::{OrdinalColumn, OrdinalEncoder, OrdinalOptions};
 pub use self::pca::{Components, Pca, PcaOptions};
 pub use self::polynomial::{PolynomialFeatures, PolynomialOptions};
+pub use self::preprocessor::{Preprocessor, Scaling};
 pub use self::scaling::{
     MinMaxColumn, MinMaxScaler, RobustColumn, RobustScaler, StandardColumn, StandardScaler,
 };

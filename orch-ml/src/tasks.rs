@@ -12,6 +12,8 @@
 //! |---|---|---|
 //! | read, clean | [`load_csv`], [`load_json_lines`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
 //! | check | [`check`] | the same |
+//! | | [`drop_duplicates`], [`drop_duplicates_in`], [`impute`] | the same |
+//! | prepare | [`fit_preprocessor`], [`apply_preprocessor`] | the same |
 //! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
 //! | split | [`split`], [`split_table`], [`train_on_all`] | [`split_classes`], [`split_table`], [`train_on_all_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
@@ -78,8 +80,9 @@ pub use self::models::{
 };
 use crate::{
     Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,
-    Dataset, ForestClassifier, ForestOptions, ForestRegressor, LinearModel, MlError, Model,
-    Records, RegressionMetrics, Split, Table, Test, Train,
+    Dataset, FittedPreprocessor, ForestClassifier, ForestOptions, ForestRegressor, ImputeOptions,
+    Keep, LinearModel, MlError, Model, Preprocessor, Records, RegressionMetrics, Split, Table,
+    Test, Train,
 };
 
 /// Reads a CSV file: [`read_csv`](crate::read_csv).
@@ -111,6 +114,47 @@ pub fn drop_incomplete(table: &Table) -> Result<Table, MlError> {
 #[task(cache)]
 pub fn drop_incomplete_in(table: &Table, columns: &[String]) -> Result<Table, MlError> {
     crate::drop_missing_in(table, columns)
+}
+
+/// Keeps one of the rows that are equal in every column:
+/// [`drop_duplicates`](crate::drop_duplicates()).
+#[task(cache)]
+pub fn drop_duplicates(table: &Table, keep: Keep) -> Table {
+    crate::drop_duplicates(table, keep)
+}
+
+/// Keeps one of the rows that are equal in each of the given columns:
+/// [`drop_duplicates_in`](crate::drop_duplicates_in()).
+#[task(cache)]
+pub fn drop_duplicates_in(table: &Table, columns: &[String], keep: Keep) -> Result<Table, MlError> {
+    crate::drop_duplicates_in(table, columns, keep)
+}
+
+/// Puts values in the place of missing ones: [`impute`](crate::impute()).
+///
+/// What is imputed is learned of the rows themselves; see [`fit_preprocessor`] for rows to train on
+/// and others.
+#[task(cache)]
+pub fn impute(table: &Table, columns: &[String], options: ImputeOptions) -> Result<Table, MlError> {
+    crate::impute(table, columns, options)
+}
+
+/// Fits steps of preprocessing to the rows to train on: [`Preprocessor::fit`].
+#[task(cache)]
+pub fn fit_preprocessor(
+    train: &Table,
+    preprocessor: Preprocessor,
+) -> Result<FittedPreprocessor, MlError> {
+    preprocessor.fit(train)
+}
+
+/// Does fitted steps of preprocessing to rows: [`FittedPreprocessor::apply`].
+#[task(cache)]
+pub fn apply_preprocessor(
+    preprocessor: &FittedPreprocessor,
+    table: &Table,
+) -> Result<Table, MlError> {
+    preprocessor.apply(table)
 }
 
 /// Takes features and a numeric target out of a table: [`to_dataset`](crate::to_dataset).

@@ -8,10 +8,14 @@ mod categories;
 mod combining;
 #[path = "preprocessing/dates.rs"]
 mod dates;
+#[path = "preprocessing/flows.rs"]
+mod flows;
 #[path = "reference/preprocessing.rs"]
 mod reference;
 #[path = "preprocessing/scaling.rs"]
 mod scaling;
+#[path = "preprocessing/together.rs"]
+mod together;
 
 use orch_ml::{
     BinStrategy, KBinsDiscretizer, MinMaxScaler, OneHotEncoder, OneHotOptions, OrdinalEncoder,

@@ -328,7 +328,7 @@ impl fmt::Display for Pca {
         let explained: f64 = self.explained_variance_ratio.iter().sum();
         write!(
             f,
-            "{} principal components, which explain {explained:.4} of the variance{}\n  {}",
+            "principal components: {}, with {explained:.4} of the variance{}\n  {}",
             self.n_components(),
             if self.whiten { ", whitened" } else { "" },
             self.columns.join(", ")

@@ -1,0 +1,66 @@
+//! The tasks of cleaning and preprocessing in a flow, against the plain functions.
+
+use orch_core::prelude::*;
+use orch_core::testing::TestEngine;
+use orch_ml::tasks::{
+    apply_preprocessor, drop_duplicates, drop_duplicates_in, fit_preprocessor, impute, load_csv,
+    select_features,
+};
+use orch_ml::{
+    CsvOptions, DropCategory, ImputeOptions, ImputeStrategy, Keep, OneHotOptions, Preprocessor,
+    Scaling, Table,
+};
+
+use crate::reference::data;
+
+const PENGUINS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../examples/data/penguins.csv");
+
+fn sex() -> Vec<String> {
+    vec!["sex".to_owned()]
+}
+
+fn most_frequent() -> ImputeOptions {
+    ImputeStrategy::MostFrequent.into()
+}
+
+fn preprocessor() -> Preprocessor {
+    let drop = DropCategory::IfBinary;
+    Preprocessor::new()
+        .impute(["flipper_length_mm", "body_mass_g"], ImputeStrategy::Median)
+        .scale(["flipper_length_mm"], Scaling::Standard)
+        .one_hot(
+            ["sex"],
+            OneHotOptions {
+                drop,
+                ..OneHotOptions::default()
+            },
+        )
+}
+
+#[flow]
+async fn prepared(file: DataFile) -> Result<(Table, Table, usize), TaskError> {
+    let table = drop_duplicates(load_csv(file, CsvOptions::default()), Keep::First);
+    let filled = impute(&table, sex(), most_frequent());
+    let fitted = fit_preprocessor(&filled, preprocessor());
+    let ready = apply_preprocessor(&fitted, &filled);
+    let features = vec!["flipper_length_mm".to_owned(), "sex_male".to_owned()];
+    let dataset = select_features(&ready, features, "body_mass_g");
+    let sexes = drop_duplicates_in(&filled, sex(), Keep::Last);
+    let n_rows = dataset.await?.n_rows();
+    Ok((ready.await?.into_inner(), sexes.await?.into_inner(), n_rows))
+}
+
+#[orch_core::test]
+async fn tasks_make_what_the_plain_functions_make() {
+    let run = TestEngine::new().run(prepared(PENGUINS)).await;
+    run.assert_completed();
+    run.assert_edge("impute", "fit_preprocessor");
+    run.assert_edge("fit_preprocessor", "apply_preprocessor");
+    run.assert_edge("impute", "apply_preprocessor");
+
+    let filled = orch_ml::impute(&data("penguins"), &sex(), most_frequent()).unwrap();
+    let (_, ready) = preprocessor().fit_apply(&filled).unwrap();
+    let sexes = orch_ml::drop_duplicates_in(&filled, &sex(), Keep::Last).unwrap();
+    assert_eq!(sexes.n_rows(), 2);
+    assert_eq!(run.result.unwrap(), (ready, sexes, 344));
+}
