@@ -145,6 +145,12 @@ fn imputing_keeps_the_type_of_a_column_where_the_value_allows() {
     );
     let text = impute(&table, &owned(&["town"]), ImputeStrategy::Median).unwrap_err();
     assert!(matches!(text, MlError::NotNumeric { .. }));
+    let endless = vec![f64::INFINITY, f64::INFINITY, f64::NAN];
+    let endless = Table::new([("x", Column::from(endless))]).unwrap();
+    for strategy in [ImputeStrategy::MostFrequent, ImputeStrategy::Mean] {
+        let error = impute(&endless, &owned(&["x"]), strategy).unwrap_err();
+        assert!(matches!(error, MlError::NotFinite { row_idx: 0, .. }));
+    }
 }
 
 #[test]

@@ -70,7 +70,7 @@ impl Imputer {
     /// # Errors
     /// [`MlError::UnknownColumn`], [`MlError::DuplicateColumn`], [`MlError::NoFeatures`],
     /// [`MlError::NoRows`]; [`MlError::NoValues`] if every value is missing and none is given;
-    /// for means and medians [`MlError::NotNumeric`], [`MlError::NotFinite`] and
+    /// [`MlError::NotFinite`]; for means and medians [`MlError::NotNumeric`] and
     /// [`MlError::StatisticOverflow`]; for constants [`MlError::WrongColumnType`] if the column
     /// cannot hold it, and [`MlError::InvalidOption`] if it is itself missing or infinite.
     ///
@@ -176,7 +176,12 @@ fn fill_of(table: &Table, name: &str, strategy: &ImputeStrategy) -> Result<FillV
         ImputeStrategy::Mean => "mean",
         ImputeStrategy::Median => "median",
         ImputeStrategy::MostFrequent => {
-            return most_frequent(table.column(name)?)
+            let column = table.column(name)?;
+            if matches!(column, Column::Float(_)) {
+                // Infinity is not for imputing, however frequent it is.
+                table.numbers(name)?;
+            }
+            return most_frequent(column)
                 .ok_or_else(|| no_values(table, name, "most frequent value"));
         }
         ImputeStrategy::Constant(value) => return value.fit_to(table, name),

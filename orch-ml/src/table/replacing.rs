@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 
-use super::{Column, Table};
+use super::{Column, Table, Validity};
 use crate::error::MlError;
 
 impl Table {
@@ -77,17 +77,6 @@ impl Table {
     /// [`MlError::UnknownColumn`], [`MlError::NotNumeric`] and [`MlError::NotFinite`].
     pub(crate) fn numbers(&self, name: &str) -> Result<Cow<'_, [f64]>, MlError> {
         let column = self.column(name)?;
-        let gaps = |number: &dyn Fn(usize) -> f64, valid: &dyn Fn(usize) -> bool| {
-            let rows = 0..column.len();
-            rows.map(|row_idx| {
-                if valid(row_idx) {
-                    number(row_idx)
-                } else {
-                    f64::NAN
-                }
-            })
-            .collect::<Vec<f64>>()
-        };
         match column {
             Column::Float(values) => match values.iter().position(|value| value.is_infinite()) {
                 Some(row_idx) => Err(MlError::NotFinite {
@@ -97,14 +86,15 @@ impl Table {
                 }),
                 None => Ok(Cow::Borrowed(values)),
             },
-            Column::Integer(values, validity) => Ok(Cow::Owned(gaps(
-                &|row_idx| values[row_idx] as f64,
-                &|row_idx| validity.is_valid(row_idx),
-            ))),
-            Column::Boolean(values, validity) => Ok(Cow::Owned(gaps(
-                &|row_idx| f64::from(u8::from(values[row_idx])),
-                &|row_idx| validity.is_valid(row_idx),
-            ))),
+            Column::Integer(values, validity) => {
+                Ok(Cow::Owned(with_gaps(values, validity, |value| {
+                    value as f64
+                })))
+            }
+            Column::Boolean(values, validity) => {
+                let number = |value| f64::from(u8::from(value));
+                Ok(Cow::Owned(with_gaps(values, validity, number)))
+            }
             Column::Text(_) if column.n_missing() == column.len() => {
                 Ok(Cow::Owned(vec![f64::NAN; column.len()]))
             }
@@ -143,4 +133,16 @@ impl Table {
         }
         Ok(())
     }
+}
+
+fn with_gaps<T: Copy>(values: &[T], validity: &Validity, number: impl Fn(T) -> f64) -> Vec<f64> {
+    let mut numbers: Vec<f64> = values.iter().map(|value| number(*value)).collect();
+    if let Some(flags) = validity.flags() {
+        for (number, valid) in numbers.iter_mut().zip(flags) {
+            if !valid {
+                *number = f64::NAN;
+            }
+        }
+    }
+    numbers
 }

@@ -1,7 +1,8 @@
 //! Products of columns and principal components against scikit-learn.
 
 use orch_ml::{
-    Column, Components, MlError, Pca, PcaOptions, PolynomialFeatures, PolynomialOptions, Table,
+    Column, Components, MlError, Pca, PcaOptions, PolynomialFeatures, PolynomialOptions,
+    StandardScaler, Table,
 };
 use proptest::prelude::*;
 
@@ -110,6 +111,58 @@ fn principal_components_are_those_of_scikit_learn() {
         Components::Count(5),
         false,
     );
+}
+
+/// Products of the columns of diabetes, scaled.
+fn products() -> (Table, Vec<String>) {
+    let diabetes = data("diabetes");
+    let options = PolynomialOptions::default();
+    let features = PolynomialFeatures::fit(&diabetes, &body(), options).unwrap();
+    let table = features.apply(&diabetes).unwrap();
+    let names = features.feature_names_out();
+    let scaler = StandardScaler::fit(&table, &names).unwrap();
+    (scaler.apply(&table).unwrap(), names)
+}
+
+#[test]
+fn components_of_many_dependent_columns_are_those_of_scikit_learn() {
+    let expected = reference("pca_products");
+    let (table, names) = products();
+    let pca = Pca::fit(&table, &names, &PcaOptions::default()).unwrap();
+    // Sex has two values, so that its square says nothing new: the smallest variance is 0.
+    check_all_close(
+        pca.explained_variance(),
+        &numbers(&expected["variance"]),
+        "variance",
+    );
+    let rows = expected["components"].as_array().unwrap();
+    for (found, expected) in pca.components().rows().into_iter().zip(rows) {
+        check_all_close(found.as_slice().unwrap(), &numbers(expected), "component");
+    }
+    let products = pca.components().dot(&pca.components().t());
+    for ((row, column), product) in products.indexed_iter() {
+        let expected = if row == column { 1.0 } else { 0.0 };
+        assert!(
+            (product - expected).abs() < 1e-12,
+            "{row} {column}: {product}"
+        );
+    }
+}
+
+#[test]
+fn components_do_not_depend_on_the_number_of_threads() {
+    let (table, names) = products();
+    // More rows than are summed up in one go.
+    let rows: Vec<usize> = (0..10_000).map(|row_idx| row_idx * 7 % 442).collect();
+    let table = table.take_rows(&rows).unwrap();
+    let fit = |n_threads| {
+        let pool = rayon::ThreadPoolBuilder::new()
+            .num_threads(n_threads)
+            .build()
+            .unwrap();
+        pool.install(|| Pca::fit(&table, &names[..12], &PcaOptions::default()).unwrap())
+    };
+    assert_eq!(fit(1), fit(3));
 }
 
 #[test]

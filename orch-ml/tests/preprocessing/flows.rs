@@ -1,6 +1,10 @@
 //! The tasks of cleaning and preprocessing in a flow, against the plain functions.
 
+use std::sync::Arc;
+
+use orch_core::State;
 use orch_core::prelude::*;
+use orch_core::store::{MemoryBlobs, MemoryStore};
 use orch_core::testing::TestEngine;
 use orch_ml::tasks::{
     apply_preprocessor, drop_duplicates, drop_duplicates_in, fit_preprocessor, impute, load_csv,
@@ -63,4 +67,23 @@ async fn tasks_make_what_the_plain_functions_make() {
     let sexes = orch_ml::drop_duplicates_in(&filled, &sex(), Keep::Last).unwrap();
     assert_eq!(sexes.n_rows(), 2);
     assert_eq!(run.result.unwrap(), (ready, sexes, 344));
+}
+
+#[orch_core::test]
+async fn a_second_run_takes_every_result_from_the_store() {
+    let (store, blobs) = (Arc::new(MemoryStore::new()), Arc::new(MemoryBlobs::new()));
+    let mut results = Vec::new();
+    for expected in [State::Completed, State::Cached] {
+        // A new engine has nothing in memory.
+        let engine = Engine::builder().build_on(Arc::clone(&store) as _, Arc::clone(&blobs) as _);
+        let run = prepared(PENGUINS).start(&engine).unwrap();
+        let id = run.id();
+        results.push(run.await.unwrap());
+        let recorded = engine.recorded_run(id).unwrap().unwrap();
+        assert_eq!(recorded.task_runs.len(), 7);
+        for task_run in &recorded.task_runs {
+            assert_eq!(task_run.state, expected, "{task_run:?}");
+        }
+    }
+    assert_eq!(results[0], results[1]);
 }

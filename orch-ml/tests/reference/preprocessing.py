@@ -184,6 +184,14 @@ for name, data, options in [
         "matrix": matrix(pca.transform(data), pca.get_feature_names_out()),
     }
 
+products = PolynomialFeatures(degree=2, include_bias=False).fit_transform(diabetes[BODY])
+products = StandardScaler().fit_transform(products)
+pca = PCA(svd_solver="full").fit(products)
+out["pca_products"] = {
+    "variance": plain(pca.explained_variance_),
+    "components": plain(pca.components_[:3]),
+}
+
 # Bins.
 flippers = penguins[["flipper_length_mm"]].dropna()
 out["bins"] = []
