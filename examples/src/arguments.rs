@@ -139,3 +139,30 @@ impl TuningArguments {
             .unwrap_or_else(|| format!("{DATA}/breast_cancer.csv").into())
     }
 }
+
+/// Tells penguins apart by sizes, island and sex, with two kinds of model.
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(name = "penguins", version)]
+pub struct PenguinArguments {
+    /// CSV file with the columns of the penguins [default: those that come with the examples]
+    #[arg(long, value_name = "FILE")]
+    data: Option<PathBuf>,
+    /// Decides which rows are tested on, and how the trees grow
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Folder to keep results in: what a later run has in common with this one is not computed again
+    #[arg(long, value_name = "DIR")]
+    pub store: Option<PathBuf>,
+    /// Directory to write the graph, the timeline and the whole run to
+    #[arg(long, value_name = "DIR")]
+    pub report: Option<PathBuf>,
+}
+
+impl PenguinArguments {
+    /// Returns the file to read.
+    pub fn data(&self) -> PathBuf {
+        self.data
+            .clone()
+            .unwrap_or_else(|| format!("{DATA}/penguins.csv").into())
+    }
+}

@@ -454,6 +454,23 @@ fn ml_workflow_computes_what_has_changed_since_the_last_run() {
 }
 
 #[test]
+fn penguins_compares_two_models_on_prepared_rows() {
+    let (out, err) = check_succeeds("penguins", &[]);
+    check_contains(
+        &out,
+        &[
+            "! `sex` is there: 11 of 344 rows are not",
+            "fitted to 258 rows",
+            "island: to island_Biscoe, island_Dream, island_Torgersen",
+            "logistic regression, 86 rows that it has not seen:",
+            "random forest, 86 rows that it has not seen:",
+        ],
+    );
+    assert_eq!(out.matches("precision").count(), 6, "{out}");
+    assert!(!err.contains("error"), "{err}");
+}
+
+#[test]
 fn tune_forest_tries_each_candidate_once() {
     let directory = tempfile::tempdir().unwrap();
     let store = directory.path().join("store");

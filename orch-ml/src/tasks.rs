@@ -13,7 +13,7 @@
 //! | read, clean | [`load_csv`], [`load_json_lines`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
 //! | check | [`check`] | the same |
 //! | | [`drop_duplicates`], [`drop_duplicates_in`], [`impute`] | the same |
-//! | prepare | [`fit_preprocessor`], [`apply_preprocessor`] | the same |
+//! | prepare | [`prepare`], [`fit_preprocessor`], [`apply_preprocessor`] | [`prepare_classes`], [`fit_preprocessor`], [`apply_preprocessor`] |
 //! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
 //! | split | [`split`], [`split_table`], [`train_on_all`] | [`split_classes`], [`split_table`], [`train_on_all_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
@@ -142,10 +142,50 @@ pub fn impute(table: &Table, columns: &[String], options: ImputeOptions) -> Resu
 /// Fits steps of preprocessing to the rows to train on: [`Preprocessor::fit`].
 #[task(cache)]
 pub fn fit_preprocessor(
-    train: &Table,
+    train: &Train<Table>,
     preprocessor: Preprocessor,
 ) -> Result<FittedPreprocessor, MlError> {
     preprocessor.fit(train)
+}
+
+/// Fits steps of preprocessing to the rows to train on, does them to both sides of a split, and takes
+/// the features that they make and a numeric target out of them.
+#[task(cache)]
+pub fn prepare(
+    train: &Train<Table>,
+    test: &Test<Table>,
+    preprocessor: Preprocessor,
+    target: &str,
+) -> Result<(FittedPreprocessor, Train<Dataset>, Test<Dataset>), MlError> {
+    let fitted = preprocessor.fit(train)?;
+    let features = fitted.feature_names_out().to_vec();
+    let select = |table: &Table| crate::to_dataset(table, &features, target);
+    let train = fitted.apply_to_train(train)?.try_map(select)?;
+    let test = fitted.apply_to_test(test)?.try_map(select)?;
+    Ok((fitted, train, test))
+}
+
+/// As [`prepare`], with a column of labels.
+#[task(cache)]
+pub fn prepare_classes(
+    train: &Train<Table>,
+    test: &Test<Table>,
+    preprocessor: Preprocessor,
+    target: &str,
+) -> Result<
+    (
+        FittedPreprocessor,
+        Train<ClassificationDataset>,
+        Test<ClassificationDataset>,
+    ),
+    MlError,
+> {
+    let fitted = preprocessor.fit(train)?;
+    let features = fitted.feature_names_out().to_vec();
+    let select = |table: &Table| crate::to_classification_dataset(table, &features, target);
+    let train = fitted.apply_to_train(train)?.try_map(select)?;
+    let test = fitted.apply_to_test(test)?.try_map(select)?;
+    Ok((fitted, train, test))
 }
 
 /// Does fitted steps of preprocessing to rows: [`FittedPreprocessor::apply`].
@@ -217,6 +257,12 @@ pub fn split_classes(
 #[task(cache)]
 pub fn split_table(table: &Table, split: Split) -> Result<(Train<Table>, Test<Table>), MlError> {
     crate::train_test_split(table, &split)
+}
+
+/// Marks all rows of a table as rows to train on, for what is measured with other data.
+#[task(cache)]
+pub fn train_on_all_rows(table: Table) -> Train<Table> {
+    Train::all(table)
 }
 
 /// Marks all rows as rows to train on, for a model that is measured with other data.

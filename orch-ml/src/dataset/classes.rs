@@ -23,9 +23,9 @@ pub enum ClassLabel {
 impl fmt::Display for ClassLabel {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            ClassLabel::Boolean(label) => write!(f, "{label}"),
-            ClassLabel::Integer(label) => write!(f, "{label}"),
-            ClassLabel::Text(label) => f.write_str(label),
+            ClassLabel::Boolean(label) => label.fmt(f),
+            ClassLabel::Integer(label) => label.fmt(f),
+            ClassLabel::Text(label) => label.fmt(f),
         }
     }
 }

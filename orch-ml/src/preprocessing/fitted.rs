@@ -17,6 +17,7 @@ use super::{
 };
 use crate::cleaning::{Clipper, Imputer};
 use crate::error::MlError;
+use crate::splitting::{Origin, Test, Train, Valid, check_unseen};
 use crate::table::Table;
 
 /// A step of a [`FittedPreprocessor`], with what was learned.
@@ -110,6 +111,7 @@ pub struct FittedPreprocessor {
     feature_names: Vec<String>,
     table_digest: Digest,
     n_rows: usize,
+    trained_on: Option<Origin>,
 }
 
 impl FittedPreprocessor {
@@ -118,6 +120,7 @@ impl FittedPreprocessor {
         train: &Table,
         steps: Vec<FittedStep>,
         ready: &Table,
+        trained_on: Option<Origin>,
     ) -> Result<Self, MlError> {
         let mut features: HashSet<String> = HashSet::new();
         for step in &steps {
@@ -134,7 +137,40 @@ impl FittedPreprocessor {
             table_digest: digest(train),
             n_rows: train.n_rows(),
             steps,
+            trained_on,
         })
+    }
+
+    /// Where the rows are from that it was fitted to, if they were the train side of a split.
+    pub fn trained_on(&self) -> Option<&Origin> {
+        self.trained_on.as_ref()
+    }
+
+    /// Does the steps to rows to train on.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply).
+    pub fn apply_to_train(&self, train: &Train<Table>) -> Result<Train<Table>, MlError> {
+        train.try_map(|table| self.apply(table))
+    }
+
+    /// Does the steps to rows to compare models by.
+    ///
+    /// # Errors
+    /// As [`apply_to_test`](Self::apply_to_test).
+    pub fn apply_to_valid(&self, valid: &Valid<Table>) -> Result<Valid<Table>, MlError> {
+        check_unseen(self.trained_on(), Some(valid.origin()))?;
+        valid.try_map(|table| self.apply(table))
+    }
+
+    /// Does the steps to rows to test with.
+    ///
+    /// # Errors
+    /// As [`apply`](Self::apply); [`MlError::TestSeenInTraining`] if it may have been fitted to these
+    /// rows.
+    pub fn apply_to_test(&self, test: &Test<Table>) -> Result<Test<Table>, MlError> {
+        check_unseen(self.trained_on(), Some(test.origin()))?;
+        test.try_map(|table| self.apply(table))
     }
 
     /// Does the steps to the rows of a table.

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::cleaning::{ClipBounds, Clipper, ImputeOptions, Imputer};
 use crate::error::MlError;
+use crate::splitting::FitTo;
 use crate::table::Table;
 
 /// How to bring columns to a common scale.
@@ -189,7 +190,7 @@ impl Preprocessor {
     ///
     /// # Errors
     /// Those of the steps; [`MlError::NoRows`].
-    pub fn fit(&self, train: &Table) -> Result<FittedPreprocessor, MlError> {
+    pub fn fit(&self, train: &impl FitTo<Table>) -> Result<FittedPreprocessor, MlError> {
         Ok(self.fit_apply(train)?.0)
     }
 
@@ -197,7 +198,12 @@ impl Preprocessor {
     ///
     /// # Errors
     /// As [`fit`](Self::fit).
-    pub fn fit_apply(&self, train: &Table) -> Result<(FittedPreprocessor, Table), MlError> {
+    pub fn fit_apply(
+        &self,
+        train: &impl FitTo<Table>,
+    ) -> Result<(FittedPreprocessor, Table), MlError> {
+        let trained_on = train.origin().cloned();
+        let train = train.data();
         if train.n_rows() == 0 {
             return Err(MlError::NoRows {
                 table: train.name(),
@@ -210,7 +216,8 @@ impl Preprocessor {
             table = fitted.apply(&table)?;
             steps.push(fitted);
         }
-        Ok((FittedPreprocessor::new(train, steps, &table)?, table))
+        let fitted = FittedPreprocessor::new(train, steps, &table, trained_on)?;
+        Ok((fitted, table))
     }
 }
 

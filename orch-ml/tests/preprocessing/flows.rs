@@ -8,11 +8,11 @@ use orch_core::store::{MemoryBlobs, MemoryStore};
 use orch_core::testing::TestEngine;
 use orch_ml::tasks::{
     apply_preprocessor, drop_duplicates, drop_duplicates_in, fit_preprocessor, impute, load_csv,
-    select_features,
+    select_features, train_on_all_rows,
 };
 use orch_ml::{
-    CsvOptions, DropCategory, ImputeOptions, ImputeStrategy, Keep, OneHotOptions, Preprocessor,
-    Scaling, Table,
+    CsvOptions, DropCategory, ImputeOptions, ImputeStrategy, Keep, MlError, OneHotOptions,
+    Preprocessor, Scaling, Split, Table, train_test_split, train_valid_split,
 };
 
 use crate::reference::data;
@@ -45,7 +45,7 @@ fn preprocessor() -> Preprocessor {
 async fn prepared(file: DataFile) -> Result<(Table, Table, usize), TaskError> {
     let table = drop_duplicates(load_csv(file, CsvOptions::default()), Keep::First);
     let filled = impute(&table, sex(), most_frequent());
-    let fitted = fit_preprocessor(&filled, preprocessor());
+    let fitted = fit_preprocessor(train_on_all_rows(&filled), preprocessor());
     let ready = apply_preprocessor(&fitted, &filled);
     let features = vec!["flipper_length_mm".to_owned(), "sex_male".to_owned()];
     let dataset = select_features(&ready, features, "body_mass_g");
@@ -58,7 +58,7 @@ async fn prepared(file: DataFile) -> Result<(Table, Table, usize), TaskError> {
 async fn tasks_make_what_the_plain_functions_make() {
     let run = TestEngine::new().run(prepared(PENGUINS)).await;
     run.assert_completed();
-    run.assert_edge("impute", "fit_preprocessor");
+    run.assert_edge("train_on_all_rows", "fit_preprocessor");
     run.assert_edge("fit_preprocessor", "apply_preprocessor");
     run.assert_edge("impute", "apply_preprocessor");
 
@@ -80,10 +80,39 @@ async fn a_second_run_takes_every_result_from_the_store() {
         let id = run.id();
         results.push(run.await.unwrap());
         let recorded = engine.recorded_run(id).unwrap().unwrap();
-        assert_eq!(recorded.task_runs.len(), 7);
+        assert_eq!(recorded.task_runs.len(), 8);
         for task_run in &recorded.task_runs {
             assert_eq!(task_run.state, expected, "{task_run:?}");
         }
     }
     assert_eq!(results[0], results[1]);
+}
+
+#[test]
+fn rows_to_test_with_are_prepared_only_by_what_was_learned_of_others() {
+    let table = orch_ml::impute(&data("penguins"), &sex(), most_frequent()).unwrap();
+    let split = Split::random(0.25);
+    let (train, test) = train_test_split(&table, &split).unwrap();
+    let fitted = preprocessor().fit(&train).unwrap();
+    assert_eq!(fitted.trained_on(), Some(train.origin()));
+    let ready = fitted.apply_to_test(&test).unwrap();
+    assert_eq!(
+        (ready.n_rows(), ready.origin()),
+        (test.n_rows(), test.origin())
+    );
+    assert_eq!(
+        fitted.apply_to_train(&train).unwrap().origin(),
+        train.origin()
+    );
+
+    let (_, other) = train_test_split(&table, &split.seed(1)).unwrap();
+    let error = fitted.apply_to_test(&other).unwrap_err();
+    assert!(matches!(error, MlError::TestSeenInTraining));
+    let (inner, valid) = train_valid_split(&train, &Split::random(0.5)).unwrap();
+    assert!(fitted.apply_to_valid(&valid).is_err());
+    preprocessor()
+        .fit(&inner)
+        .unwrap()
+        .apply_to_valid(&valid)
+        .unwrap();
 }
