@@ -1,12 +1,11 @@
 //! Rows that occur more than once.
 
 use std::collections::HashMap;
-use std::hash::Hash;
 
 use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
-use crate::table::{Column, Table, Validity};
+use crate::table::{Column, Table};
 
 /// Which of equal rows stays.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -58,53 +57,91 @@ pub fn drop_duplicates_in(table: &Table, columns: &[String], keep: Keep) -> Resu
 
 fn one_of_each(table: &Table, columns: &[&Column], keep: Keep) -> Table {
     // Without columns there is nothing in which rows could be equal.
-    let Some((first, others)) = columns.split_first() else {
+    if columns.is_empty() {
         return table.clone();
-    };
-    let groups = others.iter().fold(codes(first), |groups, column| {
-        numbered(groups.into_iter().zip(codes(column)))
-    });
-    let mut kept = vec![false; groups.len()];
+    }
+    // The rows that are equal to another one in the columns so far, and the group of each. Most
+    // rows are alone after a column or two, and are not looked at again.
+    let mut rows: Vec<usize> = (0..table.n_rows()).collect();
+    let mut groups = vec![0u32; rows.len()];
+    for column in columns {
+        (rows, groups) = refined(&rows, &groups, &codes(column));
+    }
+    let mut kept = vec![true; table.n_rows()];
     let mut seen = vec![false; groups.len()];
-    let mut look_at = |row_idx: usize| {
-        let seen = &mut seen[groups[row_idx] as usize];
-        kept[row_idx] = !*seen;
+    let mut look_at = |(row_idx, group): (&usize, &u32)| {
+        let seen = &mut seen[*group as usize];
+        kept[*row_idx] = !*seen;
         *seen = true;
     };
+    let pairs = rows.iter().zip(&groups);
     match keep {
-        Keep::First => (0..groups.len()).for_each(&mut look_at),
-        Keep::Last => (0..groups.len()).rev().for_each(&mut look_at),
+        Keep::First => pairs.for_each(&mut look_at),
+        Keep::Last => pairs.rev().for_each(&mut look_at),
     }
     table
         .filter(&kept)
         .expect("there is one flag for each row of the table")
 }
 
-/// A number for each row of a column, the same for equal values, below the number of rows.
-fn codes(column: &Column) -> Vec<u32> {
-    fn with_gaps<T: Copy + Eq + Hash>(values: &[T], validity: &Validity) -> Vec<u32> {
-        let value = |(row_idx, value): (usize, &T)| validity.is_valid(row_idx).then_some(*value);
-        numbered(values.iter().enumerate().map(value))
-    }
-    match column {
-        Column::Float(values) => numbered(values.iter().map(|value| match *value {
-            value if value.is_nan() => f64::NAN.to_bits(),
-            // Adding 0 makes 0 of -0.
-            value => (value + 0.0).to_bits(),
-        })),
-        Column::Integer(values, validity) => with_gaps(values, validity),
-        Column::Boolean(values, validity) => with_gaps(values, validity),
-        Column::Text(text) => numbered(text.in_order_of_appearance().0.into_iter()),
-    }
+/// The rows that share their group and their code with another row, and their new groups, which
+/// are below the number of these rows.
+fn refined(rows: &[usize], groups: &[u32], codes: &Codes<'_>) -> (Vec<usize>, Vec<u32>) {
+    let mut numbers: HashMap<(u32, Option<u64>), usize> = HashMap::new();
+    let mut sizes: Vec<u32> = Vec::new();
+    let found: Vec<usize> = rows
+        .iter()
+        .zip(groups)
+        .map(|(row_idx, group)| {
+            let number = *numbers
+                .entry((*group, codes(*row_idx)))
+                .or_insert(sizes.len());
+            match sizes.get_mut(number) {
+                Some(size) => *size += 1,
+                None => sizes.push(1),
+            }
+            number
+        })
+        .collect();
+    let mut next = 0;
+    let new_groups: Vec<Option<u32>> = sizes
+        .iter()
+        .map(|size| {
+            (*size > 1).then(|| {
+                next += 1;
+                next - 1
+            })
+        })
+        .collect();
+    rows.iter()
+        .zip(found)
+        .filter_map(|(row_idx, number)| Some((*row_idx, new_groups[number]?)))
+        .unzip()
 }
 
-/// Numbers things in order of first appearance.
-fn numbered<T: Eq + Hash>(things: impl Iterator<Item = T>) -> Vec<u32> {
-    let mut known = HashMap::new();
-    things
-        .map(|thing| {
-            let next = known.len() as u32;
-            *known.entry(thing).or_insert(next)
-        })
-        .collect()
+/// For each row of a column a number that only equal values have, `None` where there is no value.
+type Codes<'a> = dyn Fn(usize) -> Option<u64> + 'a;
+
+fn codes(column: &Column) -> Box<Codes<'_>> {
+    match column {
+        Column::Float(values) => Box::new(|row_idx| {
+            let value = values[row_idx];
+            // Adding 0 makes 0 of -0.
+            (!value.is_nan()).then(|| (value + 0.0).to_bits())
+        }),
+        Column::Integer(values, validity) => Box::new(|row_idx| {
+            let is_valid = validity.is_valid(row_idx);
+            is_valid.then(|| values[row_idx].cast_unsigned())
+        }),
+        Column::Boolean(values, validity) => Box::new(|row_idx| {
+            let is_valid = validity.is_valid(row_idx);
+            is_valid.then(|| u64::from(values[row_idx]))
+        }),
+        Column::Text(text) => {
+            let (codes, texts) = text.in_order_of_appearance();
+            let n_texts = texts.len() as u64;
+            // The code of a missing text is past the end.
+            Box::new(move |row_idx| Some(u64::from(codes[row_idx])).filter(|code| *code < n_texts))
+        }
+    }
 }

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use ndarray::{Array2, ArrayView1, Axis, Slice};
+use ndarray::{Array2, ArrayView1, ArrayView2, Axis, Slice};
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -11,7 +11,7 @@ use super::eigen::symmetric_eigen;
 use crate::error::MlError;
 use crate::table::{Column, Table};
 
-/// Rows that are summed up on their own. A constant, so that the result does not depend on the
+/// Rows that are worked on in one go. A constant, so that the result does not depend on the
 /// number of threads.
 const ROWS_PER_BLOCK: usize = 4 * 1024;
 
@@ -217,28 +217,22 @@ impl Pca {
     /// name of a component is there already.
     pub fn apply(&self, table: &Table) -> Result<Table, MlError> {
         let matrix = table.to_matrix(&self.columns)?;
-        let outputs: Vec<Column> = (0..self.n_components())
-            .into_par_iter()
-            .map(|position| {
-                let component = self.components.row(position);
-                // A component without variance would be divided by 0.
-                let scale = match self.whiten {
-                    true => self.explained_variance[position].sqrt().max(f64::EPSILON),
-                    false => 1.0,
-                };
-                let project = |row: ArrayView1<'_, f64>| {
-                    let centred = row.iter().zip(&self.mean).map(|(value, mean)| value - mean);
-                    let terms = centred.zip(component).map(|(value, weight)| value * weight);
-                    terms.sum::<f64>() / scale
-                };
-                matrix
-                    .rows()
-                    .into_iter()
-                    .map(project)
-                    .collect::<Vec<f64>>()
-                    .into()
-            })
-            .collect();
+        let mean = ArrayView1::from(&self.mean);
+        let project = |block: ArrayView2<'_, f64>| (&block - &mean).dot(&self.components.t());
+        let blocks: Vec<Array2<f64>> = blocks(&matrix).into_par_iter().map(project).collect();
+        let outputs = (0..self.n_components()).into_par_iter().map(|position| {
+            // A component without variance would be divided by 0.
+            let scale = match self.whiten {
+                true => self.explained_variance[position].sqrt().max(f64::EPSILON),
+                false => 1.0,
+            };
+            let values = blocks.iter().flat_map(|block| block.column(position));
+            values
+                .map(|value| value / scale)
+                .collect::<Vec<f64>>()
+                .into()
+        });
+        let outputs: Vec<Column> = outputs.collect();
         let names = self.feature_names_out().into_iter();
         table.replace_together(&self.columns, names.zip(outputs).collect())
     }
@@ -309,16 +303,19 @@ fn check_components(components: Components, most: usize) -> Result<(), MlError> 
     })
 }
 
+/// The rows, as many at a time as are worked on in one go.
+fn blocks(matrix: &Array2<f64>) -> Vec<ArrayView2<'_, f64>> {
+    matrix.axis_chunks_iter(Axis(0), ROWS_PER_BLOCK).collect()
+}
+
 /// The sum over rows of the products of each pair of their values.
 fn scatter(matrix: &Array2<f64>) -> Array2<f64> {
-    let blocks: Vec<Array2<f64>> = matrix
-        .axis_chunks_iter(Axis(0), ROWS_PER_BLOCK)
-        .collect::<Vec<_>>()
+    let products = blocks(matrix)
         .into_par_iter()
-        .map(|block| block.t().dot(&block))
-        .collect();
+        .map(|block| block.t().dot(&block));
+    let products: Vec<Array2<f64>> = products.collect();
     let zero = Array2::zeros((matrix.ncols(), matrix.ncols()));
-    let sum = blocks.into_iter().fold(zero, |sum, block| sum + block);
+    let sum = products.into_iter().fold(zero, |sum, block| sum + block);
     // Each half was rounded in its own way.
     (&sum + &sum.t()) / 2.0
 }
