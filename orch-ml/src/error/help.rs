@@ -1,0 +1,101 @@
+//! What the user can do about an error.
+
+use std::path::Path;
+
+use super::MlError;
+
+impl MlError {
+    /// What the user can do about it; printed after the error as `help: ...`.
+    pub fn help(&self) -> &'static str {
+        match self {
+            Self::ReadFile { .. } => "check that the file exists and that you may read it",
+            Self::WriteFile { .. } => "check that the folder exists, is writable and has space",
+            Self::NotAFile { .. } => "name a file in the directory",
+            Self::EmptyFile { .. } => {
+                "check how the file was written; it should have a header line"
+            }
+            Self::RaggedRow { .. } => {
+                "correct the line, or check `delimiter`; quote cells that contain it"
+            }
+            Self::UnclosedQuote { .. } => {
+                "close the quote, or double a quote that is part of the text"
+            }
+            Self::InvalidUtf8 { .. } => {
+                "convert the file to UTF-8, e.g. with `iconv -f latin1 -t utf8`"
+            }
+            Self::DuplicateColumn { .. } => {
+                "rename one of the columns, or set `has_header` to false"
+            }
+            Self::UnevenColumns { .. } => "give every column the same number of rows",
+            Self::UnknownColumn { .. } => "use one of the columns listed",
+            Self::NotNumeric { .. } => {
+                "leave the column out, correct the value, or name its word in `missing_words`"
+            }
+            Self::MissingValue { .. } => "call `drop_missing` or `impute` first",
+            Self::NotFinite { .. } => "drop or correct the rows that are NaN or infinite",
+            Self::ContinuousLabel { .. } => "use regression for a continuous target",
+            Self::TargetIsFeature { .. } => "take the target out of the features",
+            Self::NoRows { .. } => "check the file and the filters before this step",
+            Self::NoFeatures => "name at least one feature column",
+            Self::AllRowsIncomplete { .. } => {
+                "drop that column first, or use `drop_missing_in` for the columns you need"
+            }
+            Self::TooFewRows { .. } => "use more rows or another `test_fraction`",
+            Self::TooFewOfClass { .. } => "use more rows, drop the class, or split at random",
+            Self::TooFewGroups { .. } => "use more groups, fewer folds or another `test_fraction`",
+            Self::SplitNotPossible { help, .. } => help,
+            Self::UnknownOption { .. } => "use one of the names listed",
+            Self::UnfitOption { .. } => "give values of the type of the option",
+            Self::NoTrials => "try at least one candidate",
+            Self::InvalidJson { .. } => "write one object on each line, as `{\"a\": 1}`",
+            Self::NestedJson { .. } => "flatten it before, such as into `address.city`",
+            Self::MixedTypes { .. } => "write the values of a key as one type",
+            Self::InvalidNpy { .. } => "save it with `numpy.save`, as a matrix of numbers",
+            Self::ChecksFailed { .. } => "mend the data, or make the check one that only warns",
+            Self::NoTables => "give at least one table",
+            Self::TypeMismatch { .. } => "read both with the same types",
+            Self::ContinuousKey { .. } => "use a key of texts or whole numbers",
+            Self::SumOverflow { .. } => "make it a column of floats",
+            Self::TestSeenInTraining => {
+                "fit to the train side and test with the other side of the same split"
+            }
+            Self::InvalidOption { .. } => "give a value in the expected range",
+            Self::LengthMismatch { .. } => "take both from the same rows",
+            Self::CodeOutOfRange { .. } => "build the dataset with `to_classification_dataset`",
+            Self::FeatureMissing { .. } => "select the features that the model was trained on",
+            Self::FitOverflow => "scale the columns to a similar, moderate size",
+            Self::FitFailed { .. } => "scale the columns to a similar, moderate size",
+            Self::OutOfBagWithoutBootstrap => "turn `bootstrap` on, or `out_of_bag_score` off",
+            Self::OneClass { .. } => {
+                "use rows of more classes; a stratified split keeps each of them"
+            }
+            Self::NoValues { .. } => "drop the column, or impute a constant first",
+            Self::StatisticOverflow { .. } => "divide the column by a large number first",
+            Self::NotEnoughRows { .. } => "use more rows",
+            Self::WrongColumnType { .. } => "choose another column, or a value of its type",
+            Self::ColumnTypeChanged { .. } => {
+                "read the column as it was read for the fit, or fit the preprocessor again"
+            }
+            Self::ContinuousCategory { .. } => "put the numbers into bins first",
+            Self::UnknownCategory { .. } => {
+                "correct the value, fit to rows that have it, or choose what unknown ones become"
+            }
+            Self::InvalidDate { .. } => "correct the cell, or leave it empty",
+            Self::NotAModelFile { .. } => "give a file written by `save_model`",
+            Self::ModelFileTooNew { .. } => "upgrade orch-ml, or save the model with this release",
+            Self::ModelFileLength { .. } | Self::ModelFileDamaged { .. } => {
+                "copy the file again from its source, or train and save the model again"
+            }
+            Self::ModelFileUndecodable { .. } => "train and save the model with this release",
+            Self::WrongModelKind { .. } => "load the file that holds the model you want",
+            Self::EncodeModel { .. } => "report this, with the kind of the model",
+        }
+    }
+
+    pub(crate) fn read_file(path: &Path, source: std::io::Error) -> Self {
+        Self::ReadFile {
+            path: path.to_path_buf(),
+            source,
+        }
+    }
+}
