@@ -396,6 +396,14 @@ pub enum MlError {
     /// Nothing out of the bag is left to score.
     #[error("an out-of-bag score needs `bootstrap`, which is off")]
     OutOfBagWithoutBootstrap,
+    /// A number is outside the range of probabilities.
+    #[error("the probability at row {row_idx} is {value}, expected a number between 0 and 1")]
+    NotAProbability {
+        /// First such row.
+        row_idx: usize,
+        /// The number.
+        value: f64,
+    },
     /// A model that tells classes apart has only one to learn from.
     #[error(
         "all {n_rows} rows are of class `{class}` of column `{column}`, expected at least 2 classes"

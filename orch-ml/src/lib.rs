@@ -67,8 +67,14 @@ pub use crate::clustering::{
 pub use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 pub use crate::error::{MlError, TableName};
 pub use crate::evaluation::{
-    ClassMetrics, ClassPredictions, ClassificationMetrics, Classifier, RegressionMetrics,
-    Regressor, evaluate_classification, evaluate_regression,
+    BootstrapDifference, BootstrapInterval, BootstrapOptions, ClassMetrics, ClassOutcomes,
+    ClassPartialDependence, ClassPredictions, ClassificationMetrics, Classifier, FeatureImportance,
+    GridOptions, McNemar, McNemarMethod, PairedT, PartialDependence, PermutationImportance,
+    PermutationOptions, RegressionMetrics, Regressor, SignedRank, bootstrap_interval,
+    class_partial_dependence, classification_by_slice, classification_importance,
+    evaluate_classification, evaluate_regression, mcnemar_test, metrics_by_slice, paired_bootstrap,
+    paired_t_test, partial_dependence, permutation_importance, regression_by_slice,
+    regression_importance, wilcoxon_test,
 };
 pub use crate::features::{to_classification_dataset, to_dataset, to_records};
 pub use crate::forest::{
@@ -82,7 +88,14 @@ pub use crate::linfa_tree::LinfaTree;
 pub use crate::linfa_tree::fit_linfa_tree;
 pub use crate::loading::{CsvOptions, parse_csv, read_csv};
 pub use crate::metric::{
-    accuracy, log_loss, mean_absolute_error, mean_squared_error, r2_score, root_mean_squared_error,
+    Average, CalibrationBin, CalibrationStrategy, ConfusionMatrix, KappaWeights,
+    PrecisionRecallCurve, RocCurve, accuracy, adjusted_r2, adjusted_rand_index, average_precision,
+    average_precision_one_vs_rest, brier_score, calibration_curve, expected_calibration_error,
+    explained_variance, inertia, log_loss, mean_absolute_error, mean_absolute_percentage_error,
+    mean_pinball_loss, mean_squared_error, median_absolute_error, precision_recall_curve, r2_score,
+    roc_auc, roc_auc_one_vs_rest, roc_curve, root_mean_squared_error, silhouette_samples,
+    silhouette_score, weighted_accuracy, weighted_log_loss, weighted_mean_absolute_error,
+    weighted_mean_squared_error, weighted_r2_score, weighted_root_mean_squared_error,
 };
 pub use crate::npy::{read_npy, write_npy};
 pub use crate::persistence::{Model, load_model, save_model};

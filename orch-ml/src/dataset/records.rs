@@ -111,6 +111,15 @@ impl Records {
         }
     }
 
+    /// The records with other values of one feature, one per row.
+    pub(crate) fn with_column(&self, column: usize, values: &[f64]) -> Self {
+        let mut records = self.clone();
+        for (cell, value) in records.values.column_mut(column).iter_mut().zip(values) {
+            *cell = *value;
+        }
+        records
+    }
+
     /// Refuses NaN and infinity, which the mathematics behind the models does not survive.
     pub(crate) fn check_finite(&self) -> Result<(), MlError> {
         let Some(at) = self.cells().iter().position(|value| !value.is_finite()) else {

@@ -66,6 +66,9 @@ impl MlError {
             Self::FitOverflow => "scale the columns to a similar, moderate size",
             Self::FitFailed { .. } => "scale the columns to a similar, moderate size",
             Self::OutOfBagWithoutBootstrap => "turn `bootstrap` on, or `out_of_bag_score` off",
+            Self::NotAProbability { .. } => {
+                "give probabilities; for other scores use `roc_auc` or `average_precision`"
+            }
             Self::OneClass { .. } => {
                 "use rows of more classes; a stratified split keeps each of them"
             }
