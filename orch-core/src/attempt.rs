@@ -13,7 +13,6 @@ use futures_util::future::Either;
 use tokio::time::{Instant, Sleep};
 
 use crate::body::{Body, ended_meanwhile};
-use crate::breaker;
 use crate::definition::{HookOn, Kind, LimitUse};
 use crate::durable;
 use crate::error::{Failure, RecordedError, TaskErrorKind};
@@ -22,7 +21,7 @@ use crate::flow::call_hook;
 use crate::hook::HookEvent;
 use crate::limit::{self, Held};
 use crate::node::{Header, Node};
-use crate::policy::retry::{Backoff, Retry, RetryBudget};
+use crate::policy::retry::{Backoff, Retry};
 use crate::policy::timeout::Clock;
 use crate::report::{AttemptReport, ErrorReport};
 use crate::scope::uniform;
@@ -123,7 +122,6 @@ pub(crate) async fn run_with_policy<B: Body>(
     let mut waits_since = header.ready_at();
     // Not the count of started attempts: one whose clock ran out in the queue is used up too.
     let mut attempt = 0;
-    let mut by_class: Vec<(&str, u32)> = Vec::new();
     loop {
         attempt += 1;
         let started_before = header.attempts();
@@ -131,15 +129,10 @@ pub(crate) async fn run_with_policy<B: Body>(
             (Some(rest), Some(again)) if attempt < max_attempts => again(rest),
             _ => rest.take().expect("the inputs last for all attempts"),
         };
-        let failure = match attempt_once(node, args, &policy, waits_since, attempt).await {
+        let failure = match attempt_once(node, args, &policy, waits_since).await {
             Ok(result) => return Ok(result),
             Err(failure) => failure,
         };
-        if let Some(RetryBudget { class, retries }) = failure.budget
-            && count(&mut by_class, class) > retries
-        {
-            return Err(failure);
-        }
         let Some(delay) = retry_delay(header, &policy, &failure, attempt, max_attempts) else {
             return Err(failure);
         };
@@ -152,16 +145,6 @@ pub(crate) async fn run_with_policy<B: Body>(
     }
 }
 
-/// Counts one more error of a class.
-fn count(by_class: &mut Vec<(&'static str, u32)>, class: &'static str) -> u32 {
-    if let Some((_, errors)) = by_class.iter_mut().find(|(other, _)| *other == class) {
-        *errors += 1;
-        return *errors;
-    }
-    by_class.push((class, 1));
-    1
-}
-
 /// Returns the wait before the next attempt, or `None` when this was the last.
 fn retry_delay(
     header: &Header,
@@ -171,9 +154,7 @@ fn retry_delay(
     max_attempts: u32,
 ) -> Option<Duration> {
     let can_help = match &failure.kind {
-        TaskErrorKind::Failed(_)
-        | TaskErrorKind::Panicked { .. }
-        | TaskErrorKind::BreakerOpen { .. } => true,
+        TaskErrorKind::Failed(_) | TaskErrorKind::Panicked { .. } => true,
         TaskErrorKind::TimedOut { clock, .. } => *clock != Clock::Deadline,
         _ => false,
     };
@@ -266,7 +247,6 @@ async fn attempt_once<B: Body>(
     args: B::Args,
     policy: &Policy,
     waits_since: u64,
-    attempt: u32,
 ) -> Result<B::Output, Failure> {
     let header = &node.header;
     let flow = &header.flow;
@@ -289,13 +269,9 @@ async fn attempt_once<B: Body>(
     let held = if policy.limits.is_empty() {
         None
     } else {
-        let acquiring = acquire(header, &policy.limits, attempt);
-        let held = with_clocks(&queue_clocks, acquiring).await??;
-        header.detail_mut().set_slots(Arc::clone(held.uses()));
-        Some(held)
+        let acquiring = acquire(header, &policy.limits);
+        Some(with_clocks(&queue_clocks, acquiring).await??)
     };
-    let passage = flow.engine.breakers.enter(&policy.limits);
-    let passage = passage.map_err(breaker_failure)?;
     // Only now: what waits for its turn takes no memory.
     let loading = durable::load_inputs(&args);
     with_clocks(&queue_clocks, loading).await??;
@@ -318,7 +294,7 @@ async fn attempt_once<B: Body>(
     };
     let mut running = pin!(running);
     let watched = with_heartbeat(header, policy.heartbeat, running.as_mut());
-    let result = match with_clocks(&[timeout, deadline], watched).await {
+    match with_clocks(&[timeout, deadline], watched).await {
         Ok(Ok(result)) => result,
         Ok(Err(timed_out)) | Err(timed_out) => {
             // For whatever the body started and handed its token to.
@@ -331,29 +307,6 @@ async fn attempt_once<B: Body>(
             }
             Err(timed_out)
         }
-    };
-    match &result {
-        Ok(_) => passage.end(true),
-        Err(failure) if is_its_own(&failure.kind) => passage.end(false),
-        // It says nothing of what the limits stand for.
-        Err(_) => drop(passage),
-    }
-    result
-}
-
-/// Whether an attempt failed by itself.
-fn is_its_own(kind: &TaskErrorKind) -> bool {
-    matches!(
-        kind,
-        TaskErrorKind::Failed(_) | TaskErrorKind::Panicked { .. } | TaskErrorKind::TimedOut { .. }
-    )
-}
-
-fn breaker_failure(open: breaker::Open) -> Failure {
-    let breaker::Open { name: limit, left } = open;
-    Failure {
-        retry: Retry::After(left),
-        ..Failure::new(TaskErrorKind::BreakerOpen { limit, left })
     }
 }
 
@@ -374,9 +327,9 @@ fn execute<B: Body>(
 }
 
 /// Waits until the limits have room.
-async fn acquire(header: &Header, uses: &[LimitUse], attempt: u32) -> Result<Held, Failure> {
+async fn acquire(header: &Header, uses: &[LimitUse]) -> Result<Held, Failure> {
     let flow = &header.flow;
-    let mut acquiring = pin!(flow.engine.limits.acquire(uses, header.priority(), attempt));
+    let mut acquiring = pin!(flow.engine.limits.acquire(uses, header.priority()));
     let mut waits = false;
     poll_fn(|cx| {
         if let Poll::Ready(held) = acquiring.as_mut().poll(cx) {

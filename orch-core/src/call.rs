@@ -17,7 +17,7 @@ use crate::flow::{Flow, NodeSpec};
 use crate::handle::Handle;
 use crate::input::Arguments;
 use crate::node::AnyNode;
-use crate::policy::retry::{Backoff, ClassifyRetry, Retry, Verdict};
+use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
 use crate::report::NodeKind;
 use crate::scope::Scope;
 use crate::task_run::TaskRun;
@@ -290,7 +290,7 @@ impl<T: PlainResult> TaskResult for T {
     }
 }
 
-type Classify<E> = Option<fn(&E, u32) -> Verdict>;
+type Classify<E> = Option<fn(&E, u32) -> Retry>;
 
 /// Turns what a task returned into a result, or into a failure that knows whether to retry.
 #[doc(hidden)]
@@ -303,15 +303,15 @@ pub fn settle<R: TaskResult>(
         let attempt = context::with_current(|place| {
             place.and_then(|place| Some(place.node.as_ref()?.header().attempts()))
         });
-        let verdict = classify.map(|classify| classify(&error, attempt.unwrap_or(1)));
-        let mut retry = verdict.map_or(Retry::Default, |verdict| verdict.retry);
+        let mut retry = classify.map_or(Retry::Default, |classify| {
+            classify(&error, attempt.unwrap_or(1))
+        });
         if retry_if.is_some_and(|retry_if| !retry_if(&error)) {
             retry = Retry::Never;
         }
         Failure {
             kind: TaskErrorKind::Failed(R::erase(error)),
             retry,
-            budget: verdict.and_then(|verdict| verdict.budget),
         }
     })
 }
@@ -327,7 +327,7 @@ pub fn settle_flow<R: TaskResult>(returned: R) -> Result<R::Value, BoxError> {
 pub struct ErrorProbe<E>(PhantomData<E>);
 
 impl<E: ClassifyRetry> ErrorProbe<E> {
-    pub const CLASSIFY: Classify<E> = Some(Verdict::of::<E>);
+    pub const CLASSIFY: Classify<E> = Some(E::classify);
 }
 
 /// The answer for error types that do not.

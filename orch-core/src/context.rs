@@ -477,11 +477,6 @@ impl TaskContext {
         CancelToken(self.token.clone())
     }
 
-    /// Returns how many slots of a limit this attempt takes, if it takes any.
-    pub fn slots(&self, limit: &str) -> Option<u32> {
-        self.node.as_ref()?.header().detail()?.slots(limit)
-    }
-
     /// Says that the task is alive, for its `heartbeat` clock.
     pub fn heartbeat(&self) {
         if let Some(node) = &self.node {

@@ -26,8 +26,6 @@ pub(crate) struct Detail {
     /// What this task run submits itself belongs here.
     pub(crate) children: OnceLock<Arc<Scope>>,
     token: Mutex<Option<CancellationToken>>,
-    /// The slots that the current attempt takes.
-    slots: Mutex<Option<Arc<[LimitUse]>>>,
     /// When the body last said that it is alive, in nanoseconds since the flow run's start.
     pub(crate) last_heartbeat: AtomicU64,
     /// What the body awaits at the moment, for the detection of wait cycles.
@@ -83,17 +81,6 @@ impl Detail {
 
     pub(crate) fn awaits(&self) -> MutexGuard<'_, Vec<Arc<dyn AnyNode>>> {
         lock(&self.awaits)
-    }
-
-    pub(crate) fn set_slots(&self, uses: Arc<[LimitUse]>) {
-        *lock(&self.slots) = Some(uses);
-    }
-
-    /// Returns how many slots of a limit the current attempt takes.
-    pub(crate) fn slots(&self, limit: &str) -> Option<u32> {
-        let uses = lock(&self.slots);
-        let mut uses = uses.iter().flat_map(|uses| uses.iter());
-        uses.find(|one| one.name == limit).map(|one| one.weight)
     }
 
     /// Returns the token of the current attempt.

@@ -33,7 +33,6 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
-use crate::breaker::{BreakerStatus, Breakers};
 use crate::cache::Cache;
 use crate::compute::Pool;
 use crate::definition::{FlowDefinition, WhenFull};
@@ -90,7 +89,6 @@ pub(crate) struct EngineInner {
     pub(crate) events: EventSource,
     pub(crate) pool: Pool,
     pub(crate) faults: Faults,
-    pub(crate) breakers: Breakers,
     pub(crate) cache: Arc<Cache>,
     pub(crate) memory: Arc<Memory>,
     pub(crate) store: Option<Arc<EngineStore>>,
@@ -162,7 +160,6 @@ impl Engine {
         EngineBuilder {
             config: Config::default(),
             limits: Limits::default(),
-            breakers: Breakers::default(),
             resources: Resources::default(),
             faults: Faults::default(),
             durable_hooks: Vec::new(),
@@ -183,11 +180,6 @@ impl Engine {
     /// Returns how each limit stands, by name.
     pub fn limits(&self) -> Vec<LimitStatus> {
         self.0.limits.status()
-    }
-
-    /// Returns how each breaker stands, by the name of its limit.
-    pub fn breakers(&self) -> Vec<BreakerStatus> {
-        self.0.breakers.status()
     }
 
     /// Returns the ids and names of the flow runs that are under way.
@@ -288,7 +280,6 @@ impl EngineInner {
             resources: self.resources.clone(),
             pool: self.pool.clone(),
             faults: Faults::default(),
-            breakers: self.breakers.clone(),
             cache: Arc::clone(&self.cache),
             memory: Arc::clone(&self.memory),
             store: self.store.clone(),

@@ -43,7 +43,6 @@
 
 mod attempt;
 mod body;
-mod breaker;
 mod cache;
 mod call;
 #[cfg(feature = "cli")]
@@ -103,7 +102,6 @@ mod task_run;
 pub mod testing;
 mod value;
 
-pub use crate::breaker::{Breaker, BreakerStatus};
 pub use crate::call::{PlainResult, Storable};
 pub use crate::context::{CancelToken, FlowContext, TaskContext, finally, spawn};
 pub use crate::data_file::DataFile;
@@ -128,7 +126,7 @@ pub use crate::logs::LogLayer;
 pub use crate::map::{Map, MapSource, Tolerance, map, map_product, map_stream, map_zip};
 pub use crate::parameters::ArgumentError;
 pub use crate::policy::failure_mode::FailureMode;
-pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry, RetryBudget};
+pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
 pub use crate::policy::timeout::{Clock, OnTimeout};
 #[cfg(feature = "progress")]
 pub use crate::progress::{Progress, ProgressBuilder};

@@ -32,8 +32,6 @@ use crate::definition::LimitUse;
 pub struct Limit {
     slots: Option<u32>,
     rate: Option<Rate>,
-    /// By what an attempt takes more than the one before.
-    growth: u32,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,7 +48,6 @@ impl Limit {
         Self {
             slots: Some(slots),
             rate: None,
-            growth: 1,
         }
     }
 
@@ -70,7 +67,6 @@ impl Limit {
                 interval: period / starts,
                 burst: 1,
             }),
-            growth: 1,
         }
     }
 
@@ -79,14 +75,6 @@ impl Limit {
         if let Some(rate) = &mut self.rate {
             rate.burst = if starts == 0 { 1 } else { starts };
         }
-        self
-    }
-
-    /// Lets each further attempt of a task run take this many times more slots than the one before, at
-    /// most all there are: for limits that stand for memory, which the failed attempt may have had too
-    /// little of. [`TaskContext::slots`](crate::TaskContext::slots) says how many an attempt has.
-    pub const fn grow_on_retry(mut self, factor: u32) -> Self {
-        self.growth = if factor == 0 { 1 } else { factor };
         self
     }
 
@@ -200,14 +188,10 @@ impl Limits {
     }
 
     /// Waits for room in all of these limits. Names that the engine does not know do not limit.
-    pub(crate) fn acquire(&self, uses: &[LimitUse], priority: i32, attempt: u32) -> Acquire {
-        let mut uses = merged(uses);
-        if attempt > 1 {
-            self.lock().grow(&mut uses, attempt - 1);
-        }
+    pub(crate) fn acquire(&self, uses: &[LimitUse], priority: i32) -> Acquire {
         Acquire {
             limits: self.clone(),
-            uses: uses.into(),
+            uses: merged(uses),
             priority,
             is_start: true,
             place: None,
@@ -222,7 +206,7 @@ impl Limits {
 }
 
 /// One entry per name: two uses of one limit are one of their sum.
-fn merged(uses: &[LimitUse]) -> Vec<LimitUse> {
+fn merged(uses: &[LimitUse]) -> Arc<[LimitUse]> {
     let mut merged: Vec<LimitUse> = Vec::with_capacity(uses.len());
     for one in uses {
         match merged.iter_mut().find(|other| other.name == one.name) {
@@ -230,7 +214,7 @@ fn merged(uses: &[LimitUse]) -> Vec<LimitUse> {
             None => merged.push(one.clone()),
         }
     }
-    merged
+    merged.into()
 }
 
 impl Line {
@@ -276,18 +260,6 @@ impl Line {
 }
 
 impl Table {
-    /// What an attempt takes that follows on so many others.
-    fn grow(&self, uses: &mut [LimitUse], times: u32) {
-        for one in uses {
-            let limit = self.limits.get(&*one.name).and_then(|line| line.limit);
-            if let Some(Limit { slots, growth, .. }) = limit.filter(|limit| limit.growth > 1) {
-                let grown = one.weight.saturating_mul(growth.saturating_pow(times));
-                // What is too much from the start stays too much.
-                one.weight = grown.min(slots.unwrap_or(u32::MAX)).max(one.weight);
-            }
-        }
-    }
-
     /// Whether the one at this place may go; if only a rate keeps it, until when.
     fn may_go(
         &self,
@@ -566,14 +538,9 @@ pub(crate) struct Held {
 }
 
 impl Held {
-    /// What is taken.
-    pub(crate) fn uses(&self) -> &Arc<[LimitUse]> {
-        &self.uses
-    }
-
     /// Waits for the same slots once more, after they were lent.
     pub(crate) fn again(&self) -> Acquire {
-        let mut again = self.limits.acquire(&self.uses, self.priority, 1);
+        let mut again = self.limits.acquire(&self.uses, self.priority);
         again.is_start = false;
         again
     }

@@ -9,7 +9,6 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
-use crate::breaker::{Breaker, Breakers};
 use crate::cache::Cache;
 use crate::code::digest_of_program;
 use crate::compute::Pool;
@@ -34,7 +33,6 @@ use super::{Clock, Engine, EngineInner, Upkeep, hooks};
 pub struct EngineBuilder {
     pub(super) config: Config,
     pub(super) limits: Limits,
-    pub(super) breakers: Breakers,
     pub(super) resources: Resources,
     pub(crate) faults: Faults,
     pub(crate) durable_hooks: Vec<DurableHook>,
@@ -67,13 +65,6 @@ impl EngineBuilder {
         let name = name.into();
         self.config.set_by_program(format!("limits.{name}"));
         self.limits.set(name, limit.into());
-        self
-    }
-
-    /// Leaves tasks that take a limit alone for a while when too many of their attempts failed in a row.
-    /// The limit of that name need not be defined.
-    pub fn breaker(mut self, limit: impl Into<String>, breaker: Breaker) -> Self {
-        self.breakers.set(limit.into(), breaker);
         self
     }
 
@@ -239,7 +230,6 @@ impl EngineBuilder {
             events: EventSource::new(self.config.event_capacity),
             config: self.config,
             limits: self.limits,
-            breakers: self.breakers,
             resources: self.resources,
             pool,
             faults: self.faults,

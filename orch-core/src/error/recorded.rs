@@ -111,7 +111,6 @@ fn kind_of(kind: &TaskErrorKind) -> &'static str {
         TaskErrorKind::Invalid { .. } => "invalid",
         TaskErrorKind::LostProcess { .. } => "lost_process",
         TaskErrorKind::Store { .. } => "store",
-        TaskErrorKind::BreakerOpen { .. } => "breaker_open",
         TaskErrorKind::CacheLost { .. } => "cache_lost",
     }
 }

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::policy::retry::{Retry, RetryBudget};
+use crate::policy::retry::Retry;
 use crate::policy::timeout::Clock;
 use crate::report::ErrorReport;
 use crate::state::StateChange;
@@ -95,14 +95,6 @@ pub enum TaskErrorKind {
     Store {
         /// What happened.
         message: String,
-    },
-    /// Attempts that take one of its limits have failed too often in a row, and are left alone for a
-    /// while: see [`Breaker`](crate::Breaker).
-    BreakerOpen {
-        /// The name of the limit.
-        limit: String,
-        /// How much longer.
-        left: Duration,
     },
     /// A stored result was lost after it had been used, and running the task again gave another
     /// one.
@@ -258,9 +250,6 @@ impl TaskError {
                 "see to the store, or let flow runs go on without it: \
                  `Engine::builder().on_store_failure(OnStoreFailure::GoOn)`"
             }
-            TaskErrorKind::BreakerOpen { .. } => {
-                "see to what the limit stands for; with `retries`, the task waits until it may try"
-            }
             TaskErrorKind::CacheLost { .. } => "resume the flow run: what depends on it runs again",
             _ => return None,
         })
@@ -350,10 +339,6 @@ impl fmt::Display for TaskError {
                 )
             }
             TaskErrorKind::Store { message } => write!(f, " failed: {message}"),
-            TaskErrorKind::BreakerOpen { limit, left } => write!(
-                f,
-                " was not started: the breaker of the limit `{limit}` is open for another {left:?}"
-            ),
             TaskErrorKind::CacheLost { task_run } => write!(
                 f,
                 " failed: the stored result of `{task_run}` was lost after it had been used, and \
@@ -390,8 +375,6 @@ impl Error for TaskError {
 pub struct Failure {
     pub(crate) kind: TaskErrorKind,
     pub(crate) retry: Retry,
-    /// How often errors of its class are tried again.
-    pub(crate) budget: Option<RetryBudget>,
 }
 
 impl Failure {
@@ -399,7 +382,6 @@ impl Failure {
         Self {
             kind,
             retry: Retry::Default,
-            budget: None,
         }
     }
 
@@ -407,7 +389,6 @@ impl Failure {
         Self {
             kind,
             retry: Retry::Never,
-            budget: None,
         }
     }
 

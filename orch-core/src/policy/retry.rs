@@ -40,39 +40,6 @@ pub trait ClassifyRetry {
     /// Says whether another attempt makes sense after attempt number `attempt` (from 1) failed
     /// with this error.
     fn classify(&self, attempt: u32) -> Retry;
-
-    /// Says of which class this error is, and how often errors of that class are tried again within
-    /// a task run. Each class counts its own; the task's `retries` stay the most for all of them.
-    fn budget(&self) -> Option<RetryBudget> {
-        None
-    }
-}
-
-/// How often errors of one class are tried again within a task run: see [`ClassifyRetry::budget`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct RetryBudget {
-    /// The name of the class.
-    pub class: &'static str,
-    /// Further attempts after errors of this class.
-    pub retries: u32,
-}
-
-/// What an error says for itself.
-#[doc(hidden)]
-#[derive(Debug, Clone, Copy)]
-pub struct Verdict {
-    pub(crate) retry: Retry,
-    pub(crate) budget: Option<RetryBudget>,
-}
-
-impl Verdict {
-    /// Asks the error.
-    pub(crate) fn of<E: ClassifyRetry>(error: &E, attempt: u32) -> Self {
-        Self {
-            retry: error.classify(attempt),
-            budget: error.budget(),
-        }
-    }
 }
 
 /// How long to wait before each further attempt.
