@@ -21,7 +21,7 @@ use crate::flow::call_hook;
 use crate::hook::HookEvent;
 use crate::limit::{self, Held};
 use crate::node::{Header, Node};
-use crate::policy::retry::{Backoff, Retry};
+use crate::policy::retry::{Backoff, Retry, Spent};
 use crate::policy::timeout::Clock;
 use crate::report::{AttemptReport, ErrorReport};
 use crate::scope::uniform;
@@ -120,6 +120,7 @@ pub(crate) async fn run_with_policy<B: Body>(
     };
     let mut rest = Some(args);
     let mut waits_since = header.ready_at();
+    let mut spent = Spent::default();
     // Not the count of started attempts: one whose clock ran out in the queue is used up too.
     let mut attempt = 0;
     loop {
@@ -133,9 +134,15 @@ pub(crate) async fn run_with_policy<B: Body>(
             Ok(result) => return Ok(result),
             Err(failure) => failure,
         };
-        let Some(delay) = retry_delay(header, &policy, &failure, attempt, max_attempts) else {
+        let budget = failure.budget.as_deref();
+        let delay = retry_delay(header, &policy, &failure, attempt, max_attempts)
+            .filter(|_| budget.is_none_or(|budget| spent.leaves_one_of(budget)));
+        let Some(delay) = delay else {
             return Err(failure);
         };
+        if let Some(budget) = budget {
+            spent.spend(budget);
+        }
         let has_started = header.attempts() > started_before;
         note_failed_attempt(header, attempt, has_started, &failure, delay)?;
         if !delay.is_zero() {

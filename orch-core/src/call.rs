@@ -17,7 +17,7 @@ use crate::flow::{Flow, NodeSpec};
 use crate::handle::Handle;
 use crate::input::Arguments;
 use crate::node::AnyNode;
-use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
+use crate::policy::retry::{Backoff, Classified, ClassifyRetry, Retry};
 use crate::report::NodeKind;
 use crate::scope::Scope;
 use crate::task_run::TaskRun;
@@ -290,7 +290,7 @@ impl<T: PlainResult> TaskResult for T {
     }
 }
 
-type Classify<E> = Option<fn(&E, u32) -> Retry>;
+type Classify<E> = Option<fn(&E, u32) -> Classified>;
 
 /// Turns what a task returned into a result, or into a failure that knows whether to retry.
 #[doc(hidden)]
@@ -303,8 +303,9 @@ pub fn settle<R: TaskResult>(
         let attempt = context::with_current(|place| {
             place.and_then(|place| Some(place.node.as_ref()?.header().attempts()))
         });
-        let mut retry = classify.map_or(Retry::Default, |classify| {
-            classify(&error, attempt.unwrap_or(1))
+        let classified = classify.map(|classify| classify(&error, attempt.unwrap_or(1)));
+        let (mut retry, budget) = classified.map_or((Retry::Default, None), |classified| {
+            (classified.retry, classified.budget)
         });
         if retry_if.is_some_and(|retry_if| !retry_if(&error)) {
             retry = Retry::Never;
@@ -312,6 +313,7 @@ pub fn settle<R: TaskResult>(
         Failure {
             kind: TaskErrorKind::Failed(R::erase(error)),
             retry,
+            budget: budget.map(Box::new),
         }
     })
 }
@@ -327,7 +329,7 @@ pub fn settle_flow<R: TaskResult>(returned: R) -> Result<R::Value, BoxError> {
 pub struct ErrorProbe<E>(PhantomData<E>);
 
 impl<E: ClassifyRetry> ErrorProbe<E> {
-    pub const CLASSIFY: Classify<E> = Some(E::classify);
+    pub const CLASSIFY: Classify<E> = Some(Classified::of::<E>);
 }
 
 /// The answer for error types that do not.

@@ -8,7 +8,7 @@ use std::convert::Infallible;
 use crate::call::{self, PlainResult, Storable};
 use crate::error::{BoxError, Failure};
 use crate::input::{Owned, Shared};
-use crate::policy::retry::Retry;
+use crate::policy::retry::Classified;
 
 /// Words of the expansion, by the names the attribute macros use.
 pub mod words {
@@ -114,7 +114,7 @@ impl<E: Into<BoxError> + Send + 'static> AnyError for E {}
 /// Turns what a task returned into a result, or into a failure that knows whether to retry.
 pub fn settle<E: AnyError, T>(
     returned: Result<T, E>,
-    classify: Option<fn(&E, u32) -> Retry>,
+    classify: Option<fn(&E, u32) -> Classified>,
     retry_if: Option<fn(&E) -> bool>,
 ) -> Result<T, Failure> {
     call::settle(returned, classify, retry_if)

@@ -126,7 +126,7 @@ pub use crate::logs::LogLayer;
 pub use crate::map::{Map, MapSource, Tolerance, map, map_product, map_stream, map_zip};
 pub use crate::parameters::ArgumentError;
 pub use crate::policy::failure_mode::FailureMode;
-pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry};
+pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry, RetryBudget};
 pub use crate::policy::timeout::{Clock, OnTimeout};
 #[cfg(feature = "progress")]
 pub use crate::progress::{Progress, ProgressBuilder};

@@ -5,7 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::policy::retry::Retry;
+use crate::policy::retry::{Retry, RetryBudget};
 use crate::policy::timeout::Clock;
 use crate::report::ErrorReport;
 use crate::state::StateChange;
@@ -375,6 +375,8 @@ impl Error for TaskError {
 pub struct Failure {
     pub(crate) kind: TaskErrorKind,
     pub(crate) retry: Retry,
+    /// Boxed: hardly any error has one, and every result of a body makes room for it.
+    pub(crate) budget: Option<Box<RetryBudget>>,
 }
 
 impl Failure {
@@ -382,6 +384,7 @@ impl Failure {
         Self {
             kind,
             retry: Retry::Default,
+            budget: None,
         }
     }
 
@@ -389,6 +392,7 @@ impl Failure {
         Self {
             kind,
             retry: Retry::Never,
+            budget: None,
         }
     }
 

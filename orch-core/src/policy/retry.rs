@@ -40,6 +40,109 @@ pub trait ClassifyRetry {
     /// Says whether another attempt makes sense after attempt number `attempt` (from 1) failed
     /// with this error.
     fn classify(&self, attempt: u32) -> Retry;
+
+    /// Names the class that this error belongs to, and how often a task run tries again after
+    /// errors of it. Default: none, only the task's `retries` count.
+    fn budget(&self) -> Option<RetryBudget> {
+        None
+    }
+}
+
+/// How often a task run tries again after errors of one class, as an error says for itself through
+/// [`ClassifyRetry::budget`].
+///
+/// Each class is counted for itself, whatever errors come between; the budget is the one that the
+/// error at hand names. The task's `retries` stays the most over all classes, so it has to allow
+/// for their sum where each is to be used up. Each task run counts anew, also in a resumed flow
+/// run.
+///
+/// ```
+/// use orch_core::prelude::*;
+/// use orch_core::{ClassifyRetry, Retry, RetryBudget};
+///
+/// #[derive(Debug, thiserror::Error)]
+/// enum CallError {
+///     #[error("too many requests")]
+///     Throttled,
+///     #[error("the server does not answer")]
+///     Unreachable,
+/// }
+///
+/// impl ClassifyRetry for CallError {
+///     fn classify(&self, _attempt: u32) -> Retry {
+///         Retry::Default
+///     }
+///
+///     fn budget(&self) -> Option<RetryBudget> {
+///         match self {
+///             // As often as the task's `retries` allow.
+///             CallError::Throttled => None,
+///             CallError::Unreachable => Some(RetryBudget { class: "unreachable", retries: 1 }),
+///         }
+///     }
+/// }
+///
+/// #[task(retries = 5)]
+/// async fn call() -> Result<(), CallError> {
+///     Err(CallError::Unreachable)
+/// }
+///
+/// #[flow]
+/// async fn calls() -> Result<(), TaskError> {
+///     call().await?;
+///     Ok(())
+/// }
+///
+/// # tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap().block_on(async {
+/// let error = calls().await.unwrap_err();
+/// assert_eq!(error.downcast_ref::<TaskError>().unwrap().attempts(), 2);
+/// # });
+/// ```
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct RetryBudget {
+    /// The name of the class. Budgets of one name are one.
+    pub class: &'static str,
+    /// How many further attempts errors of the class are worth within a task run. `0` is
+    /// [`Retry::Never`].
+    pub retries: u32,
+}
+
+/// What an error says of itself.
+#[doc(hidden)]
+#[derive(Debug, Clone, Copy)]
+pub struct Classified {
+    pub(crate) retry: Retry,
+    pub(crate) budget: Option<RetryBudget>,
+}
+
+impl Classified {
+    /// Asks the error, after attempt number `attempt` failed with it.
+    pub(crate) fn of<E: ClassifyRetry>(error: &E, attempt: u32) -> Self {
+        Self {
+            retry: error.classify(attempt),
+            budget: error.budget(),
+        }
+    }
+}
+
+/// The retries that a task run has spent on each class of errors.
+#[derive(Debug, Default)]
+pub(crate) struct Spent(Vec<(&'static str, u32)>);
+
+impl Spent {
+    /// Whether the budget has a retry left.
+    pub(crate) fn leaves_one_of(&self, budget: &RetryBudget) -> bool {
+        let of_class = self.0.iter().find(|(class, _)| *class == budget.class);
+        of_class.map_or(0, |(_, spent)| *spent) < budget.retries
+    }
+
+    /// Notes that a retry is spent on an error with this budget.
+    pub(crate) fn spend(&mut self, budget: &RetryBudget) {
+        match self.0.iter_mut().find(|(class, _)| *class == budget.class) {
+            Some((_, spent)) => *spent += 1,
+            None => self.0.push((budget.class, 1)),
+        }
+    }
 }
 
 /// How long to wait before each further attempt.
