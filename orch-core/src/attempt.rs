@@ -14,12 +14,13 @@ use tokio::time::{Instant, Sleep};
 
 use crate::body::{Body, ended_meanwhile};
 use crate::definition::{HookOn, Kind, LimitUse};
+use crate::detail::Detail;
 use crate::durable;
 use crate::error::{Failure, RecordedError, TaskErrorKind};
 use crate::event::EventKind;
 use crate::flow::call_hook;
 use crate::hook::HookEvent;
-use crate::limit::{self, Held};
+use crate::limit::{self, Held, RetryLimits};
 use crate::node::{Header, Node};
 use crate::policy::retry::{Backoff, Retry, Spent};
 use crate::policy::timeout::Clock;
@@ -71,6 +72,8 @@ struct Policy {
     deadline: Option<(Instant, Duration)>,
     heartbeat: Option<Duration>,
     limits: Vec<LimitUse>,
+    /// Whether the limits may ask for more slots than there are, and take all of them then.
+    caps_limits: bool,
 }
 
 impl Policy {
@@ -98,7 +101,29 @@ impl Policy {
             deadline,
             heartbeat: definition.heartbeat,
             limits,
+            caps_limits: false,
         }
+    }
+}
+
+impl Policy {
+    /// Lets the task say what the attempt after this failure takes of its limits.
+    fn set_limits(&mut self, header: &Header, failure: &Failure) {
+        let Some(limit_on_retry) = header.definition.limit_on_retry else {
+            return;
+        };
+        // As it was, with what was taken less where there was not so much.
+        self.limits = match header.detail().and_then(Detail::limits) {
+            Some(taken) => taken.to_vec(),
+            None => limit::merged(&self.limits),
+        };
+        self.caps_limits = true;
+        let attempt = header.attempts() + 1;
+        limit_on_retry(&mut RetryLimits::new(
+            attempt,
+            &failure.kind,
+            &mut self.limits,
+        ));
     }
 }
 
@@ -112,7 +137,7 @@ pub(crate) async fn run_with_policy<B: Body>(
     if let Some(name) = B::label(&args) {
         let _ = header.detail_mut().name.set(name);
     }
-    let policy = Policy::of::<B>(header, &args);
+    let mut policy = Policy::of::<B>(header, &args);
     let max_attempts = if node.again.is_some() {
         header.max_attempts()
     } else {
@@ -145,6 +170,9 @@ pub(crate) async fn run_with_policy<B: Body>(
         }
         let has_started = header.attempts() > started_before;
         note_failed_attempt(header, attempt, has_started, &failure, delay)?;
+        if has_started {
+            policy.set_limits(header, &failure);
+        }
         if !delay.is_zero() {
             tokio::time::sleep(delay).await;
         }
@@ -276,8 +304,9 @@ async fn attempt_once<B: Body>(
     let held = if policy.limits.is_empty() {
         None
     } else {
-        let acquiring = acquire(header, &policy.limits);
-        Some(with_clocks(&queue_clocks, acquiring).await??)
+        let held = with_clocks(&queue_clocks, acquire(header, policy)).await??;
+        header.detail_mut().set_limits(Arc::clone(held.uses()));
+        Some(held)
     };
     // Only now: what waits for its turn takes no memory.
     let loading = durable::load_inputs(&args);
@@ -334,9 +363,14 @@ fn execute<B: Body>(
 }
 
 /// Waits until the limits have room.
-async fn acquire(header: &Header, uses: &[LimitUse]) -> Result<Held, Failure> {
+async fn acquire(header: &Header, policy: &Policy) -> Result<Held, Failure> {
     let flow = &header.flow;
-    let mut acquiring = pin!(flow.engine.limits.acquire(uses, header.priority()));
+    let uses = &policy.limits;
+    let mut acquiring = flow.engine.limits.acquire(uses, header.priority());
+    if policy.caps_limits {
+        acquiring = acquiring.capped();
+    }
+    let mut acquiring = pin!(acquiring);
     let mut waits = false;
     poll_fn(|cx| {
         if let Poll::Ready(held) = acquiring.as_mut().poll(cx) {

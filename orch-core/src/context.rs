@@ -16,6 +16,7 @@ use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::definition::LimitUse;
 use crate::error::{BoxError, TaskError, TaskErrorKind};
 use crate::flow::{Finally, Flow, stop_of};
 use crate::id::FlowRunId;
@@ -396,6 +397,7 @@ pub struct TaskContext {
     node: Option<Arc<dyn AnyNode>>,
     attempt: u32,
     token: CancellationToken,
+    limits: Option<Arc<[LimitUse]>>,
 }
 
 impl TaskContext {
@@ -411,10 +413,12 @@ impl TaskContext {
                     token.cancel();
                 }
                 let attempt = header.attempts();
+                let limits = header.detail_mut().limits();
                 Self {
                     node: Some(node),
                     attempt,
                     token,
+                    limits,
                 }
             }
             None => Self::detached(),
@@ -422,12 +426,13 @@ impl TaskContext {
     }
 
     /// A context of no task run, for calling a task's own function in a test: attempt 1, never
-    /// cancelled.
+    /// cancelled, without limits.
     pub fn detached() -> Self {
         Self {
             node: None,
             attempt: 1,
             token: CancellationToken::new(),
+            limits: None,
         }
     }
 
@@ -438,6 +443,13 @@ impl TaskContext {
     /// Returns the number of this attempt, from 1.
     pub fn attempt(&self) -> u32 {
         self.attempt
+    }
+
+    /// Returns how many slots of a limit this attempt takes; `None` if it does not take it. With
+    /// `limit_on_retry` a later attempt may take more than the first.
+    pub fn limit(&self, name: &str) -> Option<u32> {
+        let one = self.limits.as_ref()?.iter().find(|one| one.name == name)?;
+        Some(one.weight)
     }
 
     /// Returns the name of the task run.

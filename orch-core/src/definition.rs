@@ -5,6 +5,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::hook::Hook;
+use crate::limit::RetryLimits;
 use crate::policy::failure_mode::FailureMode;
 use crate::policy::retry::Backoff;
 use crate::policy::timeout::OnTimeout;
@@ -57,6 +58,8 @@ pub struct Definition {
     pub on_timeout: OnTimeout,
     /// The limits it takes while it runs.
     pub limits: &'static [LimitUse],
+    /// Sets what the next attempt takes of them.
+    pub limit_on_retry: Option<LimitOnRetry>,
     /// Whether a failure of it leaves the flow run alone.
     pub allow_failure: bool,
     /// Which of several ready task runs starts first; higher ones do.
@@ -151,6 +154,9 @@ pub enum CacheOption {
     /// Across flow runs, up to this age.
     GlobalFor(Duration),
 }
+
+/// A function that is called between two attempts.
+pub type LimitOnRetry = fn(&mut RetryLimits<'_>);
 
 /// A concurrency limit that a task run takes, and how much of it.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
@@ -248,6 +254,7 @@ impl Definition {
             heartbeat: None,
             on_timeout: OnTimeout::Abort,
             limits: &[],
+            limit_on_retry: None,
             allow_failure: false,
             priority: 0,
             hooks: &[],

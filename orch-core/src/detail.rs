@@ -35,6 +35,8 @@ pub(crate) struct Detail {
     pub(crate) seed: OnceLock<u64>,
     /// What the task run is to the cache and the store.
     pub(crate) identity: OnceLock<Identity>,
+    /// The limits that the current attempt took.
+    limits: Mutex<Option<Arc<[LimitUse]>>>,
     /// When the last attempt started, from the second on.
     pub(crate) last_started: AtomicU64,
 }
@@ -81,6 +83,16 @@ impl Detail {
 
     pub(crate) fn awaits(&self) -> MutexGuard<'_, Vec<Arc<dyn AnyNode>>> {
         lock(&self.awaits)
+    }
+
+    /// Notes which limits the attempt that is about to start took.
+    pub(crate) fn set_limits(&self, uses: Arc<[LimitUse]>) {
+        *lock(&self.limits) = Some(uses);
+    }
+
+    /// Returns the limits that the current attempt took.
+    pub(crate) fn limits(&self) -> Option<Arc<[LimitUse]>> {
+        lock(&self.limits).clone()
     }
 
     /// Returns the token of the current attempt.

@@ -120,7 +120,7 @@ pub use crate::hook::{DurableHook, DurableHookError, Hook, HookEvent, Notice, No
 pub use crate::id::{FlowRunId, InvalidFlowRunId};
 pub use crate::input::{ByRef, ByValue, Input, Passing, TrackedInput};
 pub use crate::key::{CacheIdentity, CacheKey};
-pub use crate::limit::{Limit, LimitStatus};
+pub use crate::limit::{Limit, LimitStatus, RetryLimits};
 #[cfg(feature = "logs")]
 pub use crate::logs::LogLayer;
 pub use crate::map::{Map, MapSource, Tolerance, map, map_product, map_stream, map_zip};
@@ -178,8 +178,8 @@ pub mod __private {
     };
     pub use crate::code::{Code, CodeParts, add_code};
     pub use crate::definition::{
-        CacheOption, Definition, FlowDefinition, HookOn, KeyPart, Kind, LimitUse, Parameter,
-        ParameterPassing, WhenFull,
+        CacheOption, Definition, FlowDefinition, HookOn, KeyPart, Kind, LimitOnRetry, LimitUse,
+        Parameter, ParameterPassing, WhenFull,
     };
     pub use crate::error::Failure;
     pub use crate::expansion::{

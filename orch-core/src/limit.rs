@@ -5,6 +5,10 @@
 //! in several lines and goes when it is first in all of them and all have room. The one that came
 //! first of all is first in each of its lines, so the lines cannot block each other.
 
+mod on_retry;
+
+pub use self::on_retry::RetryLimits;
+
 use std::collections::{BTreeMap, HashMap};
 use std::fmt;
 use std::pin::Pin;
@@ -191,9 +195,10 @@ impl Limits {
     pub(crate) fn acquire(&self, uses: &[LimitUse], priority: i32) -> Acquire {
         Acquire {
             limits: self.clone(),
-            uses: merged(uses),
+            uses: merged(uses).into(),
             priority,
             is_start: true,
+            is_capped: false,
             place: None,
             timer: None,
         }
@@ -206,7 +211,7 @@ impl Limits {
 }
 
 /// One entry per name: two uses of one limit are one of their sum.
-fn merged(uses: &[LimitUse]) -> Arc<[LimitUse]> {
+pub(crate) fn merged(uses: &[LimitUse]) -> Vec<LimitUse> {
     let mut merged: Vec<LimitUse> = Vec::with_capacity(uses.len());
     for one in uses {
         match merged.iter_mut().find(|other| other.name == one.name) {
@@ -214,7 +219,7 @@ fn merged(uses: &[LimitUse]) -> Arc<[LimitUse]> {
             None => merged.push(one.clone()),
         }
     }
-    merged.into()
+    merged
 }
 
 impl Line {
@@ -327,6 +332,20 @@ impl Table {
         })
     }
 
+    /// The same uses, none of them of more slots than its limit has.
+    fn capped(&self, uses: &[LimitUse]) -> Arc<[LimitUse]> {
+        let capped = uses.iter().map(|one| {
+            let slots = self.limits.get(&*one.name).and_then(Line::slots);
+            let mut capped = one.clone();
+            // Zero slots pause; what there is to take is known when they are raised again.
+            if let Some(slots) = slots.filter(|slots| *slots > 0) {
+                capped.weight = capped.weight.min(slots);
+            }
+            capped
+        });
+        capped.collect()
+    }
+
     /// Those behind may go now.
     fn let_next_go(&mut self, uses: &[LimitUse]) -> Vec<Waker> {
         let mut woken = Vec::new();
@@ -398,6 +417,8 @@ pub(crate) struct Acquire {
     priority: i32,
     /// Taking lent slots back is no start: rates do not count it.
     is_start: bool,
+    /// Whether fewer slots will do where a limit does not have so many.
+    is_capped: bool,
     place: Option<Place>,
     timer: Option<Pin<Box<Sleep>>>,
 }
@@ -442,9 +463,18 @@ impl Future for Acquire {
 }
 
 impl Acquire {
+    /// Takes all slots of a limit where that has fewer than were asked for.
+    pub(crate) fn capped(mut self) -> Self {
+        self.is_capped = true;
+        self
+    }
+
     fn step(&mut self, table: &mut Table, cx: &Context<'_>) -> Poll<Result<(), LimitError>> {
         let now = Instant::now();
         let Some(place) = self.place else {
+            if self.is_capped {
+                self.uses = table.capped(&self.uses);
+            }
             if let Some(error) = table.too_small(&self.uses).filter(|_| self.is_start) {
                 return Poll::Ready(Err(error));
             }
@@ -487,6 +517,10 @@ impl Acquire {
         if let Some(error) = table.too_small(&self.uses).filter(|_| self.is_start) {
             table.waiting.remove(&place);
             wake(table.leave(&place, &self.uses));
+            if self.is_capped {
+                self.place = None;
+                return self.step(table, cx);
+            }
             return Poll::Ready(Err(error));
         }
         match table.may_go(&place, &self.uses, self.is_start, now) {
@@ -538,6 +572,11 @@ pub(crate) struct Held {
 }
 
 impl Held {
+    /// What is taken, each limit once.
+    pub(crate) fn uses(&self) -> &Arc<[LimitUse]> {
+        &self.uses
+    }
+
     /// Waits for the same slots once more, after they were lent.
     pub(crate) fn again(&self) -> Acquire {
         let mut again = self.limits.acquire(&self.uses, self.priority);

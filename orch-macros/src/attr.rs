@@ -58,6 +58,7 @@ impl Attribute {
                 "heartbeat",
                 "on_timeout",
                 "limit",
+                "limit_on_retry",
                 "inline",
                 "allow_failure",
                 "priority",

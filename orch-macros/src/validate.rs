@@ -76,6 +76,7 @@ pub(crate) fn task(
         ));
         args.retry_if = None;
     }
+    check_limit_on_retry(&mut args, errors);
     if let (Some(stale_ok), None) = (&args.stale_ok, &args.cache) {
         errors.push(error(
             &stale_ok.key,
@@ -246,6 +247,32 @@ fn check_clocks(args: &mut TaskArgs, kind: Kind, signature: &Signature, errors: 
         }
         *clock = None;
     }
+}
+
+/// What an attempt takes after another one is about limits and about further attempts.
+fn check_limit_on_retry(args: &mut TaskArgs, errors: &mut Errors) {
+    let Some(Keyed { key, .. }) = &args.limit_on_retry else {
+        return;
+    };
+    let has_retries = args
+        .retries
+        .as_ref()
+        .is_some_and(|retries| retries.value > 0);
+    let problem = if args.limits.is_empty() {
+        (
+            "`limit_on_retry` sets what an attempt takes of its limits, and this task has none",
+            "add `limit = (\"ram\", 8)`, or remove `limit_on_retry`",
+        )
+    } else if !has_retries {
+        (
+            "`limit_on_retry` is about attempts after the first, and this task has no `retries`",
+            "add `retries = 2`, or remove `limit_on_retry`",
+        )
+    } else {
+        return;
+    };
+    errors.push(error(key, problem.0, problem.1));
+    args.limit_on_retry = None;
 }
 
 /// A path says nothing of the file that it names.

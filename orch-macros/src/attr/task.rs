@@ -27,6 +27,7 @@ pub(crate) struct TaskArgs {
     pub(crate) heartbeat: Option<Keyed<u64>>,
     pub(crate) on_timeout: Option<Keyed<OnTimeout>>,
     pub(crate) limits: Vec<Limit>,
+    pub(crate) limit_on_retry: Option<Keyed<Path>>,
     pub(crate) inline: Option<Ident>,
     pub(crate) allow_failure: bool,
     pub(crate) priority: Option<i32>,
@@ -90,6 +91,7 @@ impl TaskArgs {
                 self.on_timeout = Some(option.keyed(|option| option.choice(&CHOICES))?);
             }
             "limit" => self.limits = option.limits()?,
+            "limit_on_retry" => self.limit_on_retry = Some(option.keyed(RawOption::function)?),
             "inline" => {
                 option.flag()?;
                 self.inline = Some(option.key);

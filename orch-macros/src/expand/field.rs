@@ -1,10 +1,12 @@
 //! The fields of a definition that differ from the defaults.
 
 use proc_macro2::{Ident, Literal, Span, TokenStream};
-use quote::quote;
+use quote::{quote, quote_spanned};
 use syn::LitStr;
+use syn::spanned::Spanned as _;
 
 use super::parts::Parts;
+use super::span::located;
 use crate::attr::{Cache, Hook, Keep, Keyed, OnTimeout};
 use crate::duration::{Backoff, Delays};
 use crate::validate::Task;
@@ -47,6 +49,13 @@ pub(super) fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
             quote!(#private::LimitUse::new(#name, #weight))
         });
         fields.push(quote!(limits: &[#(#limits),*]));
+    }
+    if let Some(Keyed { value, .. }) = &args.limit_on_retry {
+        // A `let` of its own, so that only a wrong function is underlined.
+        let function = quote_spanned! {located(value.span())=>
+            { let function_: #private::LimitOnRetry = #value; function_ }
+        };
+        fields.push(quote!(limit_on_retry: ::core::option::Option::Some(#function)));
     }
     if args.allow_failure {
         fields.push(quote!(allow_failure: true));

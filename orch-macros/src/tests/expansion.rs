@@ -2,7 +2,7 @@
 
 use expect_test::expect;
 
-use super::{check, expand, squeezed};
+use super::{check, check_contains, expand, squeezed};
 use crate::{flow_impl, task_impl, test_impl};
 
 const PLAIN: &str = "
@@ -370,4 +370,19 @@ fn each_way_to_cache_and_to_wait_expands() {
     assert!(task("retries = 2").contains("CallOptions::retryable();"));
     assert!(task("retries = 0").contains("CallOptions::new();"));
     assert!(!task("limit = (\"gpu\", 2)").contains("fnlimits"));
+}
+
+#[test]
+fn what_an_attempt_takes_after_another_one_is_a_function_of_a_known_type() {
+    let expansion = squeezed(
+        task_impl,
+        "retries = 2, limit = \"ram\", limit_on_retry = limits::more_ram",
+        "fn f() {}",
+    );
+    check_contains(
+        &expansion,
+        "limit_on_retry: ::core::option::Option::Some({
+            let function_: ::orch_core::__private::LimitOnRetry = limits::more_ram; function_
+        })",
+    );
 }

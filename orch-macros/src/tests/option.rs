@@ -102,6 +102,14 @@ fn wrong_values_are_named() {
         "the weight of limit `gpu` is not a number from 1 on",
     );
     check_option("limit = \"db/{b}\"", "`limit` names `b`");
+    check_option(
+        "retries = 1, limit = \"ram\", limit_on_retry = \"more\"",
+        "`limit_on_retry` takes the path of a function\nhelp: write a function",
+    );
+    check_option(
+        "retries = 1, limit = \"ram\", limit_on_retry",
+        "`limit_on_retry` needs a value: the path of a function",
+    );
     check_option("allow_failure = true", "`allow_failure` takes no value");
     check_option("priority = \"high\"", "`priority` takes a whole number");
     check_option("priority = 2147483648", "`priority` takes a whole number");
@@ -165,6 +173,16 @@ fn options_that_exclude_each_other_are_refused() {
         );
     }
     assert!(messages(task_impl, "queue_timeout = \"1s\"", result).is_empty());
+    check_option(
+        "retries = 1, limit_on_retry = more",
+        "takes of its limits, and this task has none",
+    );
+    for retries in ["", "retries = 0, "] {
+        check_option(
+            &format!("{retries}limit = \"ram\", limit_on_retry = more"),
+            "attempts after the first, and this task has no `retries`",
+        );
+    }
 }
 
 #[test]

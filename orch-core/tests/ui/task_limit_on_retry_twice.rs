@@ -1,0 +1,13 @@
+use orch_core::RetryLimits;
+use orch_core::prelude::*;
+
+fn more_ram(retry: &mut RetryLimits<'_>) {
+    retry.multiply("ram", 2);
+}
+
+#[task(retries = 2, limit = "ram", limit_on_retry = more_ram, limit_on_retry = more_ram)]
+fn sort(n: u32) -> u32 {
+    n
+}
+
+fn main() {}
