@@ -13,12 +13,13 @@ use futures_util::future::Either;
 use tokio::time::{Instant, Sleep};
 
 use crate::body::{Body, ended_meanwhile};
+use crate::breaker::{Circuit, Pass, Refusal, Switched};
 use crate::definition::{HookOn, Kind, LimitUse};
 use crate::detail::Detail;
 use crate::durable;
 use crate::error::{Failure, RecordedError, TaskErrorKind};
 use crate::event::EventKind;
-use crate::flow::call_hook;
+use crate::flow::{call_hook, stop_of};
 use crate::hook::HookEvent;
 use crate::limit::{self, Held, RetryLimits};
 use crate::node::{Header, Node};
@@ -27,6 +28,7 @@ use crate::policy::timeout::Clock;
 use crate::report::{AttemptReport, ErrorReport};
 use crate::scope::uniform;
 use crate::state::{State, StateChange};
+use crate::stop::Stop;
 
 /// Whether a node needs more than its inputs.
 pub(crate) fn needs_policy<B: Body>(node: &Node<B>) -> bool {
@@ -72,12 +74,15 @@ struct Policy {
     deadline: Option<(Instant, Duration)>,
     heartbeat: Option<Duration>,
     limits: Vec<LimitUse>,
+    breaker: Option<Arc<Circuit>>,
+    /// Whether there is another attempt after the first.
+    can_retry: bool,
     /// Whether the limits may ask for more slots than there are, and take all of them then.
     caps_limits: bool,
 }
 
 impl Policy {
-    fn of<B: Body>(header: &Header, args: &B::Args) -> Self {
+    fn of<B: Body>(header: &Header, args: &B::Args, can_retry: bool) -> Result<Self, Failure> {
         let definition = header.definition;
         let options = header.detail().map(|detail| &detail.options);
         let set = |at_call: fn(&crate::detail::Overrides) -> Option<Duration>, by_task| {
@@ -92,7 +97,17 @@ impl Policy {
             // The clock began when the inputs were there.
             (now + after.saturating_sub(waited), after)
         });
-        Self {
+        let breakers = &header.flow.engine.breakers;
+        let breaker = match definition.breaker {
+            None => None,
+            Some(name) => Some(breakers.get(name).cloned().ok_or_else(|| {
+                Failure::last(TaskErrorKind::MissingBreaker {
+                    breaker: name.to_owned(),
+                    known: breakers.names(),
+                })
+            })?),
+        };
+        Ok(Self {
             backoff: options
                 .and_then(|options| options.backoff)
                 .unwrap_or(definition.backoff),
@@ -101,8 +116,10 @@ impl Policy {
             deadline,
             heartbeat: definition.heartbeat,
             limits,
+            breaker,
+            can_retry,
             caps_limits: false,
-        }
+        })
     }
 }
 
@@ -137,12 +154,12 @@ pub(crate) async fn run_with_policy<B: Body>(
     if let Some(name) = B::label(&args) {
         let _ = header.detail_mut().name.set(name);
     }
-    let mut policy = Policy::of::<B>(header, &args);
     let max_attempts = if node.again.is_some() {
         header.max_attempts()
     } else {
         1
     };
+    let mut policy = Policy::of::<B>(header, &args, max_attempts > 1)?;
     let mut rest = Some(args);
     let mut waits_since = header.ready_at();
     let mut spent = Spent::default();
@@ -189,7 +206,9 @@ fn retry_delay(
     max_attempts: u32,
 ) -> Option<Duration> {
     let can_help = match &failure.kind {
-        TaskErrorKind::Failed(_) | TaskErrorKind::Panicked { .. } => true,
+        TaskErrorKind::Failed(_)
+        | TaskErrorKind::Panicked { .. }
+        | TaskErrorKind::BreakerOpen { .. } => true,
         TaskErrorKind::TimedOut { clock, .. } => *clock != Clock::Deadline,
         _ => false,
     };
@@ -206,6 +225,9 @@ fn retry_delay(
                 .delay(attempt, uniform(header.flow.seed, salt))
         }
     };
+    // An attempt before that would be used up without its body having run.
+    let left = policy.breaker.as_ref().map(|breaker| breaker.left());
+    let delay = delay.max(left.unwrap_or_default());
     // No attempt fits any more: the error at hand says more than the clock would.
     if policy
         .deadline
@@ -276,7 +298,7 @@ fn note_failed_attempt(
     Ok(())
 }
 
-/// Waits for the limits and executes one attempt.
+/// Waits for what an attempt needs, and executes it.
 async fn attempt_once<B: Body>(
     node: &Arc<Node<B>>,
     args: B::Args,
@@ -301,13 +323,8 @@ async fn attempt_once<B: Body>(
     if let Some(failure) = overdue(&queue_clocks) {
         return Err(failure);
     }
-    let held = if policy.limits.is_empty() {
-        None
-    } else {
-        let held = with_clocks(&queue_clocks, acquire(header, policy)).await??;
-        header.detail_mut().set_limits(Arc::clone(held.uses()));
-        Some(held)
-    };
+    let taking_turn = take_turn(header, policy);
+    let (held, pass) = with_clocks(&queue_clocks, taking_turn).await??;
     // Only now: what waits for its turn takes no memory.
     let loading = durable::load_inputs(&args);
     with_clocks(&queue_clocks, loading).await??;
@@ -330,7 +347,7 @@ async fn attempt_once<B: Body>(
     };
     let mut running = pin!(running);
     let watched = with_heartbeat(header, policy.heartbeat, running.as_mut());
-    match with_clocks(&[timeout, deadline], watched).await {
+    let result = match with_clocks(&[timeout, deadline], watched).await {
         Ok(Ok(result)) => result,
         Ok(Err(timed_out)) | Err(timed_out) => {
             // For whatever the body started and handed its token to.
@@ -343,7 +360,105 @@ async fn attempt_once<B: Body>(
             }
             Err(timed_out)
         }
+    };
+    if let Some(pass) = pass {
+        settle(header, &pass, result.as_ref().err());
     }
+    result
+}
+
+/// Waits for the limits, and for the breaker to let the attempt through.
+async fn take_turn(
+    header: &Header,
+    policy: &Policy,
+) -> Result<(Option<Held>, Option<Pass>), Failure> {
+    loop {
+        if let Some(breaker) = &policy.breaker {
+            while let Err(refusal) = breaker.look(header) {
+                until_tried_again(breaker, refusal, policy).await?;
+            }
+        }
+        let held = if policy.limits.is_empty() {
+            None
+        } else {
+            let held = acquire(header, policy).await?;
+            header.detail_mut().set_limits(Arc::clone(held.uses()));
+            Some(held)
+        };
+        let Some(breaker) = &policy.breaker else {
+            return Ok((held, None));
+        };
+        match breaker.enter(header) {
+            Ok(pass) => return Ok((held, Some(pass))),
+            Err(refusal) => {
+                // The probe may need them.
+                drop(held);
+                until_tried_again(breaker, refusal, policy).await?;
+            }
+        }
+    }
+}
+
+/// Waits until it is worth asking the breaker again, within this attempt.
+async fn until_tried_again(
+    breaker: &Circuit,
+    refusal: Refusal,
+    policy: &Policy,
+) -> Result<(), Failure> {
+    let left = match refusal {
+        // One without retries is not to wait.
+        Refusal::Probing if policy.can_retry => {
+            breaker.until_decided().await;
+            return Ok(());
+        }
+        Refusal::Probing => Duration::ZERO,
+        Refusal::Open { left } => left,
+    };
+    Err(Failure {
+        retry: Retry::After(left),
+        ..Failure::new(TaskErrorKind::BreakerOpen {
+            breaker: breaker.name.clone(),
+            left,
+        })
+    })
+}
+
+/// Lets the breaker know what an attempt came to.
+fn settle(header: &Header, pass: &Pass, failure: Option<&Failure>) {
+    let switched = match failure.map(|failure| &failure.kind) {
+        None => pass.succeed(),
+        Some(
+            TaskErrorKind::Failed(_)
+            | TaskErrorKind::Panicked { .. }
+            | TaskErrorKind::TimedOut { .. },
+        ) if stop_of(header) < Stop::Running => pass.fail(),
+        // It says nothing of what the task calls.
+        Some(_) => None,
+    };
+    let breaker = &pass.circuit().name;
+    let event = match switched {
+        None => return,
+        Some(Switched::Opened { failures, open_for }) => {
+            tracing::warn!(
+                target: "orch",
+                breaker,
+                failures,
+                "the breaker `{breaker}` is open for {open_for:?}"
+            );
+            EventKind::BreakerOpened {
+                breaker: breaker.clone(),
+                failures,
+                open_for,
+            }
+        }
+        Some(Switched::Closed) => {
+            tracing::info!(target: "orch", breaker, "the breaker `{breaker}` is closed");
+            EventKind::BreakerClosed {
+                breaker: breaker.clone(),
+            }
+        }
+    };
+    header.flow.emit(event);
 }
 
 /// Executes the task's body, or what a test put in its place.
@@ -378,7 +493,9 @@ async fn acquire(header: &Header, policy: &Policy) -> Result<Held, Failure> {
         }
         if !waits {
             waits = true;
-            if header.change(StateChange::AwaitLimit).is_err() {
+            // It may have waited for them before, when a breaker's probe came between.
+            let has_waited = header.state() == State::AwaitingLimit;
+            if !has_waited && header.change(StateChange::AwaitLimit).is_err() {
                 return Poll::Ready(Err(ended_meanwhile()));
             }
             if flow.engine.events.is_live() {

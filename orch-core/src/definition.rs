@@ -60,6 +60,8 @@ pub struct Definition {
     pub limits: &'static [LimitUse],
     /// Sets what the next attempt takes of them.
     pub limit_on_retry: Option<LimitOnRetry>,
+    /// The circuit breaker of its attempts.
+    pub breaker: Option<&'static str>,
     /// Whether a failure of it leaves the flow run alone.
     pub allow_failure: bool,
     /// Which of several ready task runs starts first; higher ones do.
@@ -255,6 +257,7 @@ impl Definition {
             on_timeout: OnTimeout::Abort,
             limits: &[],
             limit_on_retry: None,
+            breaker: None,
             allow_failure: false,
             priority: 0,
             hooks: &[],
@@ -281,7 +284,8 @@ impl Definition {
         self.name_template.is_some_and(has_inputs) || limits.any(has_inputs)
     }
 
-    /// Whether a run needs nothing but its inputs: no retries, clocks, limits, names or hooks.
+    /// Whether a run needs nothing but its inputs: no retries, clocks, limits, breakers, names
+    /// or hooks.
     pub(crate) const fn is_plain(&self) -> bool {
         self.retries == 0
             && self.timeout.is_none()
@@ -289,6 +293,7 @@ impl Definition {
             && self.deadline.is_none()
             && self.heartbeat.is_none()
             && self.limits.is_empty()
+            && self.breaker.is_none()
             && self.hooks.is_empty()
             && self.name_template.is_none()
     }

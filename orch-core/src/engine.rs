@@ -33,6 +33,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, OwnedSemaphorePermit};
 use tokio::time::Instant;
 
+use crate::breaker::{BreakerStatus, Breakers};
 use crate::cache::Cache;
 use crate::compute::Pool;
 use crate::definition::{FlowDefinition, WhenFull};
@@ -85,6 +86,7 @@ pub struct Engine(pub(crate) Arc<EngineInner>);
 pub(crate) struct EngineInner {
     pub(crate) config: Config,
     pub(crate) limits: Limits,
+    pub(crate) breakers: Breakers,
     pub(crate) resources: Resources,
     pub(crate) events: EventSource,
     pub(crate) pool: Pool,
@@ -160,6 +162,7 @@ impl Engine {
         EngineBuilder {
             config: Config::default(),
             limits: Limits::default(),
+            breakers: Breakers::default(),
             resources: Resources::default(),
             faults: Faults::default(),
             durable_hooks: Vec::new(),
@@ -180,6 +183,11 @@ impl Engine {
     /// Returns how each limit stands, by name.
     pub fn limits(&self) -> Vec<LimitStatus> {
         self.0.limits.status()
+    }
+
+    /// Returns how each circuit breaker stands, by name.
+    pub fn breakers(&self) -> Vec<BreakerStatus> {
+        self.0.breakers.status()
     }
 
     /// Returns the ids and names of the flow runs that are under way.
@@ -277,6 +285,7 @@ impl EngineInner {
             events: EventSource::new(1),
             config: self.config.clone(),
             limits: Limits::default(),
+            breakers: Breakers::default(),
             resources: self.resources.clone(),
             pool: self.pool.clone(),
             faults: Faults::default(),

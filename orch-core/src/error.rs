@@ -6,6 +6,7 @@ mod task;
 
 pub use self::flow::{FlowError, FlowErrorKind};
 pub use self::recorded::RecordedError;
+pub(crate) use self::task::breaker_stands;
 pub use self::task::{CancelReason, Failure, TaskError, TaskErrorKind};
 
 use std::error::Error;
@@ -27,6 +28,10 @@ impl ErrorReport {
             },
             TaskErrorKind::TimedOut { clock, after } => Self {
                 message: format!("its `{clock}` of {after:?} ran out"),
+                causes: Vec::new(),
+            },
+            TaskErrorKind::BreakerOpen { breaker, left } => Self {
+                message: breaker_stands(breaker, *left),
                 causes: Vec::new(),
             },
             _ => Self {

@@ -64,6 +64,22 @@ pub enum EventKind {
         /// The names of the limits it takes.
         limits: Vec<String>,
     },
+    /// An attempt failed that opened a circuit breaker, for all flow runs of the engine. Only the
+    /// flow run of the attempt has the event.
+    BreakerOpened {
+        /// The breaker's name.
+        breaker: String,
+        /// How many attempts have failed in a row.
+        failures: u32,
+        /// How long no attempt starts.
+        open_for: Duration,
+    },
+    /// An attempt succeeded that closed a circuit breaker, for all flow runs of the engine. Only
+    /// the flow run of the attempt has the event.
+    BreakerClosed {
+        /// The breaker's name.
+        breaker: String,
+    },
     /// An attempt started.
     TaskRunStarted {
         /// Which task run.

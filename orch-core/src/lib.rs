@@ -43,6 +43,7 @@
 
 mod attempt;
 mod body;
+mod breaker;
 mod cache;
 mod call;
 #[cfg(feature = "cli")]
@@ -102,6 +103,7 @@ mod task_run;
 pub mod testing;
 mod value;
 
+pub use crate::breaker::{Breaker, BreakerState, BreakerStatus};
 pub use crate::call::{PlainResult, Storable};
 pub use crate::context::{CancelToken, FlowContext, TaskContext, finally, spawn};
 pub use crate::data_file::DataFile;

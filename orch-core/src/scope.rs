@@ -189,6 +189,20 @@ impl Scope {
         self.stop.fetch_max(stop as u8, Ordering::AcqRel);
     }
 
+    /// Whether it belongs to this node, or to what that called.
+    pub(crate) fn is_within(&self, node_index: u32) -> bool {
+        let mut scope = self;
+        loop {
+            if scope.node_index == node_index {
+                return true;
+            }
+            match &scope.parent {
+                Some(parent) => scope = parent,
+                None => return false,
+            }
+        }
+    }
+
     /// How far this scope, or one around it, or the flow run, was stopped.
     pub(crate) fn stopped(&self, flow: Stop) -> Stop {
         let mut stop = Stop::None;

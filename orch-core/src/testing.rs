@@ -3,6 +3,7 @@
 use std::future::Future;
 use std::time::Duration;
 
+use crate::breaker::Breaker;
 use crate::engine::{Engine, EngineBuilder};
 use crate::error::FlowError;
 use crate::faults::Stub;
@@ -93,6 +94,12 @@ impl TestEngine {
     /// Defines a limit.
     pub fn limit(mut self, name: impl Into<String>, limit: impl Into<Limit>) -> Self {
         self.builder = self.builder.limit(name, limit);
+        self
+    }
+
+    /// Defines a circuit breaker.
+    pub fn breaker(mut self, name: impl Into<String>, breaker: Breaker) -> Self {
+        self.builder = self.builder.breaker(name, breaker);
         self
     }
 

@@ -59,6 +59,7 @@ impl Attribute {
                 "on_timeout",
                 "limit",
                 "limit_on_retry",
+                "breaker",
                 "inline",
                 "allow_failure",
                 "priority",

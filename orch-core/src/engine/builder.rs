@@ -9,6 +9,7 @@ use std::time::Duration;
 
 use tokio::sync::Notify;
 
+use crate::breaker::{Breaker, Breakers};
 use crate::cache::Cache;
 use crate::code::digest_of_program;
 use crate::compute::Pool;
@@ -33,6 +34,7 @@ use super::{Clock, Engine, EngineInner, Upkeep, hooks};
 pub struct EngineBuilder {
     pub(super) config: Config,
     pub(super) limits: Limits,
+    pub(super) breakers: Breakers,
     pub(super) resources: Resources,
     pub(crate) faults: Faults,
     pub(crate) durable_hooks: Vec<DurableHook>,
@@ -65,6 +67,13 @@ impl EngineBuilder {
         let name = name.into();
         self.config.set_by_program(format!("limits.{name}"));
         self.limits.set(name, limit.into());
+        self
+    }
+
+    /// Defines a circuit breaker for the tasks that name it, `#[task(breaker = "..")]`. A task that
+    /// names one which is not defined fails. Each engine has its own, closed at first.
+    pub fn breaker(mut self, name: impl Into<String>, breaker: Breaker) -> Self {
+        self.breakers.set(name.into(), breaker);
         self
     }
 
@@ -230,6 +239,7 @@ impl EngineBuilder {
             events: EventSource::new(self.config.event_capacity),
             config: self.config,
             limits: self.limits,
+            breakers: self.breakers,
             resources: self.resources,
             pool,
             faults: self.faults,

@@ -108,6 +108,8 @@ fn kind_of(kind: &TaskErrorKind) -> &'static str {
         TaskErrorKind::NoRuntime => "no_runtime",
         TaskErrorKind::MapFailed { .. } => "map_failed",
         TaskErrorKind::MissingResource { .. } => "missing_resource",
+        TaskErrorKind::BreakerOpen { .. } => "breaker_open",
+        TaskErrorKind::MissingBreaker { .. } => "missing_breaker",
         TaskErrorKind::Invalid { .. } => "invalid",
         TaskErrorKind::LostProcess { .. } => "lost_process",
         TaskErrorKind::Store { .. } => "store",

@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use crate::policy::retry::{Retry, RetryBudget};
 use crate::policy::timeout::Clock;
-use crate::report::ErrorReport;
+use crate::report::{ErrorReport, human};
 use crate::state::StateChange;
 
 use super::{BoxError, panic_message};
@@ -80,6 +80,20 @@ pub enum TaskErrorKind {
     MissingResource {
         /// The type of the value.
         type_name: &'static str,
+    },
+    /// Its circuit breaker lets no attempt through, and no attempts were left.
+    BreakerOpen {
+        /// The breaker's name.
+        breaker: String,
+        /// How long until it lets one through; zero while another task run's attempt tries.
+        left: Duration,
+    },
+    /// The circuit breaker that the task names is not in the engine.
+    MissingBreaker {
+        /// The breaker's name.
+        breaker: String,
+        /// Those that the engine has.
+        known: Vec<String>,
     },
     /// The arguments do not fit together, or an option given at the call is wrong.
     Invalid {
@@ -242,6 +256,13 @@ impl TaskError {
             TaskErrorKind::MissingResource { .. } => {
                 "give the value to the engine: `Engine::builder().resource(value)`"
             }
+            TaskErrorKind::BreakerOpen { .. } => {
+                "see to what the task calls; with `retries` a task run waits until its breaker \
+                 lets an attempt through"
+            }
+            TaskErrorKind::MissingBreaker { .. } => {
+                "define it: `Engine::builder().breaker(name, Breaker::new(failures, open_for))`"
+            }
             TaskErrorKind::LostProcess { .. } => {
                 "look at what it does to its process (memory, signals, unsafe code), then start \
                  the flow run again"
@@ -331,6 +352,16 @@ impl fmt::Display for TaskError {
                     " failed: the engine has no resource of type `{type_name}`"
                 )
             }
+            TaskErrorKind::BreakerOpen { breaker, left } => {
+                write!(f, " failed: {}", breaker_stands(breaker, *left))
+            }
+            TaskErrorKind::MissingBreaker { breaker, known } => {
+                write!(f, " cannot run: the engine has no breaker `{breaker}` (")?;
+                match known.is_empty() {
+                    true => f.write_str("it has none)"),
+                    false => write!(f, "its breakers: `{}`)", known.join("`, `")),
+                }
+            }
             TaskErrorKind::Invalid { message } => write!(f, " cannot run: {message}"),
             TaskErrorKind::LostProcess { times } => {
                 write!(
@@ -367,6 +398,17 @@ impl Error for TaskError {
             TaskErrorKind::MapFailed { first, .. } => Some(first),
             _ => None,
         }
+    }
+}
+
+/// Why a breaker let no attempt through.
+pub(crate) fn breaker_stands(breaker: &str, left: Duration) -> String {
+    match left {
+        Duration::ZERO => format!("its breaker `{breaker}` lets one attempt at a time through"),
+        left => format!(
+            "its breaker `{breaker}` is open for another {}",
+            human::duration(left)
+        ),
     }
 }
 

@@ -170,6 +170,18 @@ impl Board {
                     self.say_start(flow_run, &task_run, State::AwaitingLimit, vec![note]);
                 }
             }
+            EventKind::BreakerOpened {
+                breaker, open_for, ..
+            } => {
+                let (breaker, time) = (human::clean(&breaker), human::duration(open_for));
+                self.lines
+                    .push(Line::Note(format!("breaker {breaker} is open for {time}")));
+            }
+            EventKind::BreakerClosed { breaker } => {
+                let breaker = human::clean(&breaker);
+                self.lines
+                    .push(Line::Note(format!("breaker {breaker} is closed")));
+            }
             EventKind::TaskRunStarted { task_run, attempt } => {
                 let entry = self.task_run(flow_run, &task_run, before(now, at));
                 entry.name = Arc::clone(&task_run.name);

@@ -3,7 +3,7 @@
 use std::error::Error;
 use std::time::Duration;
 
-use crate::error::{FlowError, FlowErrorKind, TaskError, TaskErrorKind};
+use crate::error::{FlowError, FlowErrorKind, TaskError, TaskErrorKind, breaker_stands};
 use crate::report::human;
 use crate::state::State;
 
@@ -128,6 +128,7 @@ pub(super) fn reason_of_task(error: &TaskError) -> String {
                 human::count(*ended)
             )
         }
+        TaskErrorKind::BreakerOpen { breaker, left } => breaker_stands(breaker, *left),
         TaskErrorKind::Invalid { message } => message.clone(),
         _ => error.to_string(),
     })

@@ -150,6 +150,7 @@ pub(super) fn example(option: &str) -> &'static str {
         "on_timeout" => "on_timeout = \"abandon\"",
         "limit" => "limit = \"gpu\"` or `limit = (\"gpu\", 2)` or `limit = [\"gpu\", (\"ram\", 8)]",
         "limit_on_retry" => "limit_on_retry = more_ram",
+        "breaker" => "breaker = \"payments\"",
         "priority" => "priority = -1",
         "cache" => "cache` or `cache = \"7d\"` or `cache = run",
         "stale_ok" => "stale_ok = \"1h\"",

@@ -28,6 +28,7 @@ pub(crate) struct TaskArgs {
     pub(crate) on_timeout: Option<Keyed<OnTimeout>>,
     pub(crate) limits: Vec<Limit>,
     pub(crate) limit_on_retry: Option<Keyed<Path>>,
+    pub(crate) breaker: Option<LitStr>,
     pub(crate) inline: Option<Ident>,
     pub(crate) allow_failure: bool,
     pub(crate) priority: Option<i32>,
@@ -92,6 +93,7 @@ impl TaskArgs {
             }
             "limit" => self.limits = option.limits()?,
             "limit_on_retry" => self.limit_on_retry = Some(option.keyed(RawOption::function)?),
+            "breaker" => self.breaker = Some(option.text()?),
             "inline" => {
                 option.flag()?;
                 self.inline = Some(option.key);

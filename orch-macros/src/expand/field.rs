@@ -57,6 +57,9 @@ pub(super) fn task_fields(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
         };
         fields.push(quote!(limit_on_retry: ::core::option::Option::Some(#function)));
     }
+    if let Some(breaker) = &args.breaker {
+        fields.push(quote!(breaker: ::core::option::Option::Some(#breaker)));
+    }
     if args.allow_failure {
         fields.push(quote!(allow_failure: true));
     }

@@ -386,3 +386,13 @@ fn what_an_attempt_takes_after_another_one_is_a_function_of_a_known_type() {
         })",
     );
 }
+
+#[test]
+fn a_breaker_is_a_field_of_the_definition_and_nothing_without_the_option() {
+    let with = squeezed(task_impl, "breaker = \"payments\"", "fn f() {}");
+    check_contains(
+        &with,
+        "breaker: ::core::option::Option::Some(\"payments\"),",
+    );
+    assert!(!squeezed(task_impl, "", "fn f() {}").contains("breaker"));
+}

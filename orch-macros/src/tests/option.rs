@@ -103,6 +103,12 @@ fn wrong_values_are_named() {
     );
     check_option("limit = \"db/{b}\"", "`limit` names `b`");
     check_option(
+        "breaker = payments",
+        "`breaker` takes a string\nhelp: write `breaker = ",
+    );
+    check_option("breaker", "`breaker` needs a value: a string");
+    check_option("breaker = \"\"", "`breaker` is empty");
+    check_option(
         "retries = 1, limit = \"ram\", limit_on_retry = \"more\"",
         "`limit_on_retry` takes the path of a function\nhelp: write a function",
     );
