@@ -3,10 +3,16 @@
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::squared_distance;
 use crate::dataset::{Records, check_not_empty};
 use crate::error::MlError;
 use crate::options::{check_count, check_positive};
+
+/// Distances taken in one go: few enough that often all of them are too large long before the last
+/// feature.
+const DISTANCES_AT_ONCE: usize = 32;
+
+/// Features between looks at whether any of the distances is still small enough.
+const FEATURES_AT_ONCE: usize = 4;
 
 /// Rows whose neighbours are listed before their clusters are joined, which bounds the memory.
 const ROWS_PER_BATCH: usize = 4 * 1024;
@@ -97,20 +103,14 @@ pub fn fit_dbscan(records: &Records, options: &DbscanOptions) -> Result<DbscanCl
     let n_rows = records.n_rows();
     let is_core: Vec<bool> = (0..n_rows)
         .into_par_iter()
-        .map(|row_idx| {
-            rows.neighbours(row_idx)
-                .nth(options.min_samples - 1)
-                .is_some()
-        })
+        .map(|row_idx| rows.has_neighbours(row_idx, options.min_samples))
         .collect();
     let core_rows: Vec<usize> = (0..n_rows).filter(|row_idx| is_core[*row_idx]).collect();
 
     let mut joined = Joined((0..n_rows).collect());
     for batch in core_rows.chunks(ROWS_PER_BATCH) {
-        let cores_before = |row_idx: &usize| -> Vec<usize> {
-            let is_earlier_core = |other: &usize| *other < *row_idx && is_core[*other];
-            rows.neighbours(*row_idx).filter(is_earlier_core).collect()
-        };
+        let cores_before =
+            |row_idx: &usize| rows.neighbours(*row_idx, |other| other < *row_idx && is_core[other]);
         let lists: Vec<Vec<usize>> = batch.par_iter().map(cores_before).collect();
         for (row_idx, others) in batch.iter().zip(lists) {
             others
@@ -136,8 +136,8 @@ pub fn fit_dbscan(records: &Records, options: &DbscanOptions) -> Result<DbscanCl
             if is_core[row_idx] {
                 return labels[row_idx];
             }
-            let cores = rows.neighbours(row_idx).filter(|other| is_core[*other]);
-            cores.filter_map(|other| labels[other]).min()
+            let cores = rows.neighbours(row_idx, |other| is_core[other]);
+            cores.into_iter().filter_map(|core| labels[core]).min()
         })
         .collect();
     Ok(DbscanClusters {
@@ -151,10 +151,12 @@ pub fn fit_dbscan(records: &Records, options: &DbscanOptions) -> Result<DbscanCl
 struct SortedRows<'a> {
     records: &'a Records,
     eps: f64,
-    /// The values of that feature, ascending, and the rows they are of.
-    keys: Vec<f64>,
+    /// The rows in that order.
     order: Vec<usize>,
-    feature: usize,
+    /// Their values, feature after feature: distances to many rows are then taken side by side.
+    /// Behind the last row there are infinite ones, enough for a full set of distances.
+    columns: Vec<Vec<f64>>,
+    widest: usize,
 }
 
 impl<'a> SortedRows<'a> {
@@ -165,38 +167,76 @@ impl<'a> SortedRows<'a> {
             let greatest = values().copied().fold(f64::NEG_INFINITY, f64::max);
             greatest - values().copied().fold(f64::INFINITY, f64::min)
         };
-        let feature = (0..width)
+        let widest = (0..width)
             .max_by(|a, b| range(*a).total_cmp(&range(*b)))
             .expect("there is at least one feature");
-        let key = |row_idx: usize| records.cells()[row_idx * width + feature];
+        let cell = |row_idx: usize, feature: usize| records.cells()[row_idx * width + feature];
         let mut order: Vec<usize> = (0..records.n_rows()).collect();
-        order.sort_by(|a, b| key(*a).total_cmp(&key(*b)));
+        order.sort_by(|a, b| cell(*a, widest).total_cmp(&cell(*b, widest)));
+        let column = |feature| {
+            let behind = std::iter::repeat_n(f64::INFINITY, DISTANCES_AT_ONCE);
+            let values = order.iter().map(|row_idx| cell(*row_idx, feature));
+            values.chain(behind).collect()
+        };
         Self {
-            keys: order.iter().map(|row_idx| key(*row_idx)).collect(),
+            columns: (0..width).map(column).collect(),
             records,
             eps,
             order,
-            feature,
+            widest,
         }
     }
 
-    fn row(&self, row_idx: usize) -> &[f64] {
-        let width = self.records.n_features();
-        &self.records.cells()[row_idx * width..][..width]
+    /// Whether there are at least so many rows within `eps`, the row itself included.
+    fn has_neighbours(&self, row_idx: usize, n_needed: usize) -> bool {
+        let mut n_found = 0;
+        self.visit_neighbours(row_idx, |_| n_found += 1);
+        n_found >= n_needed
     }
 
-    /// The rows within `eps`, the row itself included.
-    fn neighbours(&self, row_idx: usize) -> impl Iterator<Item = usize> {
-        let row = self.row(row_idx);
-        let key = row[self.feature];
+    /// The rows within `eps` of a row for which `is_wanted`, the row itself included.
+    fn neighbours(&self, row_idx: usize, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+        let mut neighbours = Vec::new();
+        self.visit_neighbours(row_idx, |other| {
+            if is_wanted(other) {
+                neighbours.push(other);
+            }
+        });
+        neighbours
+    }
+
+    fn visit_neighbours(&self, row_idx: usize, mut visit: impl FnMut(usize)) {
+        let width = self.columns.len();
+        let row = &self.records.cells()[row_idx * width..][..width];
+        let (key, keys) = (row[self.widest], &self.columns[self.widest]);
         // Differences, as they are rounded like those that make up the distances.
-        let from = self.keys.partition_point(|other| key - *other > self.eps);
-        let to = self.keys.partition_point(|other| *other - key <= self.eps);
+        let from = keys.partition_point(|other| key - *other > self.eps);
+        let to = keys.partition_point(|other| *other - key <= self.eps);
         let limit = self.eps * self.eps;
-        self.order[from..to]
-            .iter()
-            .copied()
-            .filter(move |other| squared_distance(row, self.row(*other)) <= limit)
+        for first in (from..to).step_by(DISTANCES_AT_ONCE) {
+            let places = first..to.min(first + DISTANCES_AT_ONCE);
+            let mut distances = [0.0; DISTANCES_AT_ONCE];
+            let features = row.chunks(FEATURES_AT_ONCE);
+            for (values, columns) in features.zip(self.columns.chunks(FEATURES_AT_ONCE)) {
+                for (value, column) in values.iter().zip(columns) {
+                    // Of known length, so that it becomes vector instructions.
+                    let others: &[f64; DISTANCES_AT_ONCE] = column[first..]
+                        .first_chunk()
+                        .expect("columns go on behind the last row");
+                    for (distance, other) in distances.iter_mut().zip(others) {
+                        *distance += (value - other) * (value - other);
+                    }
+                }
+                if distances.iter().all(|distance| *distance > limit) {
+                    break;
+                }
+            }
+            for (other, distance) in self.order[places].iter().zip(distances) {
+                if distance <= limit {
+                    visit(*other);
+                }
+            }
+        }
     }
 }
 
