@@ -17,7 +17,9 @@ mod regression;
 pub use self::calibration::{
     CalibrationBin, CalibrationStrategy, calibration_curve, expected_calibration_error,
 };
-pub(crate) use self::checks::{RowWeights, check_finite, check_length, check_pair, quantile};
+pub(crate) use self::checks::{
+    RowWeights, check_codes, check_finite, check_length, check_pair, quantile,
+};
 pub use self::clustering::{adjusted_rand_index, inertia, silhouette_samples, silhouette_score};
 pub use self::confusion::{Average, ConfusionMatrix, KappaWeights};
 pub use self::curves::{PrecisionRecallCurve, RocCurve, precision_recall_curve, roc_curve};

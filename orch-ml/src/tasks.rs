@@ -19,6 +19,9 @@
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
 //! | tune | [`search_forest_regressor`], [`train_best_forest_regressor`] | [`search_forest_classifier`], [`train_best_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
+//! | evaluate by group | [`evaluate_slices`] | [`evaluate_class_slices`] |
+//! | importance of features | [`importance_linear`], [`importance_forest_regressor`] | [`importance_forest_classifier`] |
+//! | dependence on a feature | [`dependence_linear`], [`dependence_forest_regressor`] | [`dependence_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
 //! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_linear_svm`], [`train_naive_bayes`], [`train_tree_classifier`] |
 //! | cluster | [`select_records`], [`cluster_kmeans`], [`cluster_dbscan`], [`predict_cluster`] | the same |
@@ -56,6 +59,7 @@
 //! # }
 //! ```
 
+mod inspection;
 mod models;
 mod search;
 
@@ -72,6 +76,11 @@ use ndarray::Array1;
 use orch_core::{DataFile, Storable, task};
 use serde::Serialize;
 
+pub use self::inspection::{
+    dependence_forest_classifier, dependence_forest_regressor, dependence_linear,
+    evaluate_class_slices, evaluate_slices, importance_forest_classifier,
+    importance_forest_regressor, importance_linear,
+};
 pub use self::models::{
     cluster_dbscan, cluster_kmeans, evaluate_classifier, evaluate_regressor, predict_classes,
     predict_cluster, predict_numbers, select_records, train_elastic_net, train_lasso,

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use super::{ClassPredictions, ClassificationMetrics};
 use crate::dataset::{ClassLabel, ClassificationDataset};
 use crate::error::MlError;
-use crate::metric::{ConfusionMatrix, check_pair};
+use crate::metric::{ConfusionMatrix, check_codes, check_length, check_pair};
 
 /// Predictions and truth of the same rows, in one numbering of the classes.
 ///
@@ -18,11 +18,47 @@ use crate::metric::{ConfusionMatrix, check_pair};
 /// targets `[n_rows]`, predictions `[n_rows]`, probabilities `[n_rows, n_classes]`, classes
 /// `[n_classes]`
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawClassOutcomes")]
 pub struct ClassOutcomes {
     targets: Vec<u32>,
     predictions: Vec<u32>,
     probabilities: Array2<f64>,
     classes: Vec<ClassLabel>,
+}
+
+#[derive(Deserialize)]
+struct RawClassOutcomes {
+    targets: Vec<u32>,
+    predictions: Vec<u32>,
+    probabilities: Array2<f64>,
+    classes: Vec<ClassLabel>,
+}
+
+impl TryFrom<RawClassOutcomes> for ClassOutcomes {
+    type Error = MlError;
+
+    fn try_from(raw: RawClassOutcomes) -> Result<Self, MlError> {
+        let (n_rows, n_classes) = (raw.targets.len(), raw.classes.len());
+        check_length("the predictions", n_rows, raw.predictions.len())?;
+        check_length(
+            "the list of probabilities",
+            n_rows,
+            raw.probabilities.nrows(),
+        )?;
+        check_length(
+            "a row of probabilities",
+            n_classes,
+            raw.probabilities.ncols(),
+        )?;
+        check_codes(&raw.targets, n_classes)?;
+        check_codes(&raw.predictions, n_classes)?;
+        Ok(Self {
+            targets: raw.targets,
+            predictions: raw.predictions,
+            probabilities: raw.probabilities,
+            classes: raw.classes,
+        })
+    }
 }
 
 impl ClassOutcomes {
@@ -36,17 +72,12 @@ impl ClassOutcomes {
         test: &ClassificationDataset,
     ) -> Result<Self, MlError> {
         check_pair(test.n_rows(), predictions.codes().len())?;
-        let (expected, found) = (
-            predictions.classes().len(),
+        let n_classes = predictions.classes().len();
+        check_length(
+            "a row of probabilities",
+            n_classes,
             predictions.probabilities().ncols(),
-        );
-        if found != expected {
-            return Err(MlError::LengthMismatch {
-                what: "a row of probabilities",
-                expected,
-                found,
-            });
-        }
+        )?;
         let mut classes = [predictions.classes(), test.classes()].concat();
         classes.sort();
         classes.dedup();

@@ -52,8 +52,8 @@ pub(super) fn check_probability(row_idx: usize, value: f64) -> Result<(), MlErro
     Err(MlError::NotAProbability { row_idx, value })
 }
 
-/// A code that has no class.
-pub(super) fn check_codes(codes: &[u32], limit: usize) -> Result<(), MlError> {
+/// Refuses codes that have no class.
+pub(crate) fn check_codes(codes: &[u32], limit: usize) -> Result<(), MlError> {
     match codes.iter().position(|code| *code as usize >= limit) {
         None => Ok(()),
         Some(row_idx) => Err(MlError::CodeOutOfRange {
