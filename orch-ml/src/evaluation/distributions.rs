@@ -94,7 +94,7 @@ fn beta_fraction(a: f64, b: f64, x: f64) -> f64 {
     fraction
 }
 
-/// The chance of at most `n_heads` heads, or of at most as few tails, in `n` throws of a fair coin.
+/// The chance that `n` throws of a fair coin are at least as uneven as `n_heads` heads.
 pub(super) fn coin_two_sided(n_heads: usize, n: usize) -> f64 {
     // Relative to the likeliest number of heads, so that nothing underflows that matters.
     let middle = n / 2;
@@ -111,4 +111,69 @@ pub(super) fn coin_two_sided(n_heads: usize, n: usize) -> f64 {
         2.0 * half
     };
     (2.0 * below / whole).min(1.0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(found: f64, expected: f64) {
+        assert!(
+            (found - expected).abs() <= 1e-11 * expected,
+            "{found:e} is not {expected:e}"
+        );
+    }
+
+    #[test]
+    fn tails_are_those_of_scipy_from_the_middle_far_out() {
+        // scipy 1.17.1: 2 * norm.sf(z), chi2.sf(x, 1); between 2.82 and 2.83 the method changes.
+        for (z, expected) in [
+            (0.0, 1.0),
+            (-0.5, 0.6170750774519738),
+            (1.4, 0.16151331846754213),
+            (2.82, 0.004802364948378505),
+            (2.83, 0.004654800413463103),
+            (6.0, 1.973175290075389e-09),
+            (30.0, 9.813427854295816e-198),
+        ] {
+            check(normal_two_sided(z), expected);
+        }
+        check(chi_squared_above(0.0), 1.0);
+        check(chi_squared_above(3.84), 0.05004352124870519);
+        check(chi_squared_above(40.0), 2.5396285894708634e-10);
+    }
+
+    #[test]
+    fn students_tails_are_those_of_scipy_for_few_and_many_degrees_of_freedom() {
+        // scipy 1.17.1: 2 * t.sf(t, df)
+        for (t, degrees_of_freedom, expected) in [
+            (0.0, 4.0, 1.0),
+            (0.5, 1.0, 0.7048327646991335),
+            (1e-8, 7.0, 0.999999992300171),
+            (-12.0, 3.0, 0.0012450158007893362),
+            (2.0, 1e5, 0.04550296345750651),
+            (40.0, 10.0, 2.2808577430857535e-12),
+            (1.3, 2.0, 0.3232470318160403),
+            (5.0, 1e6, 5.733997870890745e-07),
+            (1e6, 1.0, 6.366197723673691e-07),
+        ] {
+            check(student_two_sided(t, degrees_of_freedom), expected);
+        }
+    }
+
+    #[test]
+    fn throws_of_a_coin_are_those_of_scipy() {
+        // scipy 1.17.1: binomtest(heads, n).pvalue
+        for (n_heads, n, expected) in [
+            (0, 1, 1.0),
+            (480, 1000, 0.2174482932041415),
+            (10_500, 20_500, 0.0004915393992266739),
+            (3, 100, 2.630866896130179e-25),
+            (7, 13, 1.0),
+        ] {
+            check(coin_two_sided(n_heads, n), expected);
+        }
+        assert_eq!(coin_two_sided(0, 0), 1.0);
+    }
 }
