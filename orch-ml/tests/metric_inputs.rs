@@ -55,6 +55,10 @@ fn inputs_that_have_no_metric_are_refused_with_what_and_where() {
         "the probability at row 1 is 1.2, expected a number between 0 and 1"
     );
     assert!(brier_score(&[0], &array![[f64::NAN, 1.0]], None).is_err());
+    // What rounding does to a sum is let pass.
+    let rounded = array![[1.0 + f64::EPSILON, -f64::EPSILON]];
+    assert!(brier_score(&[0], &rounded, None).unwrap() < 1e-30);
+    assert!(log_loss(&[0], &rounded).unwrap() < 1e-15);
     assert_eq!(
         message(calibration_curve(
             &[true],

@@ -44,9 +44,12 @@ pub(crate) fn check_finite<'a>(
     }
 }
 
+/// What sums of probabilities may be beside 0 and 1 by rounding.
+const ROUNDING: f64 = 1e-9;
+
 /// Refuses what cannot be a probability; NaN too.
 pub(super) fn check_probability(row_idx: usize, value: f64) -> Result<(), MlError> {
-    if (0.0..=1.0).contains(&value) {
+    if (-ROUNDING..=1.0 + ROUNDING).contains(&value) {
         return Ok(());
     }
     Err(MlError::NotAProbability { row_idx, value })

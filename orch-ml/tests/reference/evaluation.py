@@ -250,6 +250,8 @@ def ranking_cases():
         ranking([0, 0, 0], [0.1, 0.7, 0.7]),
         ranking([1], [0.3]),
         ranking([0, 1], [0.9, 0.1]),
+        # A score that only a row without weight has is no threshold.
+        ranking([0, 1, 1, 0], [0.1, 0.2, 0.3, 0.4], [1, 2, 0, 1]),
     ]
 
 
@@ -290,6 +292,9 @@ def calibration_cases():
     ]
     cases.append(calibration([1, 0, 1], [0.5, 0.5, 0.5], 4, "quantile"))
     cases.append(calibration([1], [1.0], 3, "uniform"))
+    # 0.4 is on an edge only if quantiles are rounded as numpy does.
+    edge = [0.7, 0.4, 0.4, 0.4, 0.8, 0.8, 0.1]
+    cases.append(calibration([1, 0, 1, 0, 1, 1, 0], edge, 6, "quantile"))
     return cases
 
 
