@@ -9,9 +9,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::Context as _;
 use clap::Parser as _;
-use orch_benches::{Args, Results, Row, runtime, timed};
+use orch_benches::{Args, Results, Row, memory, peak_memory, runtime, timed};
 use orch_core::prelude::*;
-use orch_core::store::Durability;
+use orch_core::store::{Durability, FlowRunFilter};
 use rusqlite::Connection;
 use tokio::runtime::Runtime;
 
@@ -69,6 +69,18 @@ async fn one() -> Result<usize, TaskError> {
     Ok(small(1).await?.len())
 }
 
+#[task]
+async fn gate(sum: usize) -> Result<usize, String> {
+    Err(format!("never with {sum}"))
+}
+
+/// Fails once its map is through, so that it can be gone on with.
+#[flow]
+async fn map_all(n: u64) -> Result<usize, TaskError> {
+    let sum = map(0..n, small).fold(0, |sum, bytes| sum + bytes.len());
+    Ok(*gate(sum).await?)
+}
+
 /// A folder that is gone with the case.
 struct Folder(PathBuf);
 
@@ -106,9 +118,13 @@ fn main() -> anyhow::Result<()> {
         return run_child(&child);
     }
     let args = Args::parse();
+    if let Some(folder) = &args.memory {
+        return resume_in_this_process(folder);
+    }
     let mut results = Results::new("store", args);
     let runtime = runtime();
     journal(&mut results, &runtime);
+    maps(&mut results, &runtime)?;
     large_values(&mut results, &runtime);
     history(&mut results, &runtime)?;
     processes(&mut results)?;
@@ -187,6 +203,108 @@ fn journal(results: &mut Results, runtime: &Runtime) {
             start.elapsed()
         },
     );
+}
+
+/// Runs the flow to its failing end.
+fn run_map(engine: Engine, n: u64, runtime: &Runtime) -> Duration {
+    timed(runtime, async move {
+        let (result, report) = map_all(n)
+            .start(&engine)
+            .expect("it may run")
+            .finish()
+            .await;
+        result.expect_err("the gate is shut");
+        let map = report.task_runs.iter().find_map(|run| run.items.as_ref());
+        assert_eq!(map.map(|items| items.completed), Some(n));
+    })
+}
+
+/// The items of a recorded map, beside their rows alone; and a flow run that goes on after such a map.
+fn maps(results: &mut Results, runtime: &Runtime) -> anyhow::Result<()> {
+    let (ours, floor) = (Folder::new("map"), Folder::new("map-rows"));
+    let n = results.size(100_000, 1_000);
+    results.compare(
+        "journal, relaxed, map",
+        n,
+        "<= 1.5, <= 15 us",
+        || {
+            let engine = Engine::open(ours.fresh()).expect("a new folder");
+            run_map(engine, n, runtime)
+        },
+        || {
+            let database = database(floor.fresh(), "NORMAL");
+            let start = Instant::now();
+            for group in (0..n).collect::<Vec<u64>>().chunks(1_000) {
+                insert(&database, group.iter().copied());
+            }
+            sync(&database);
+            start.elapsed()
+        },
+    );
+    const RESUMED: &str = "go on after a map";
+    const GROWTH: &str = "growth of the folder, map";
+    if !results.wants(RESUMED) && !results.wants(GROWTH) {
+        return Ok(());
+    }
+    let n = results.size(300_000, 3_000);
+    let empty = {
+        drop(Engine::open(ours.fresh()).context("making a folder")?);
+        ours.bytes()
+    };
+    run_map(
+        Engine::open(ours.fresh()).context("making a folder")?,
+        n,
+        runtime,
+    );
+    results.push(Row {
+        case: GROWTH.to_owned(),
+        n,
+        ours: None,
+        floor: None,
+        ratio: None,
+        unit: "",
+        bytes_per_task_run: Some((ours.bytes() - empty) as f64 / n as f64),
+        budget: "results of 100 B",
+    });
+    let peak = results.memory_of(&ours.0.display().to_string())?;
+    let engine = Engine::open(&ours.0).context("opening the folder")?;
+    let took = timed(runtime, async move { resume(&engine).await });
+    results.push(Row {
+        case: RESUMED.to_owned(),
+        n,
+        ours: Some(took.as_nanos() as f64 / n as f64),
+        floor: None,
+        ratio: None,
+        unit: "ns/item",
+        bytes_per_task_run: Some(peak / n as f64),
+        budget: "-",
+    });
+    Ok(())
+}
+
+/// Goes on with the flow run of a folder: no item runs again.
+async fn resume(engine: &Engine) {
+    let runs = engine.recorded_runs(FlowRunFilter::default());
+    let run = runs
+        .expect("the folder is there")
+        .pop()
+        .expect("it has a run");
+    let resumed = engine.resume(run.id).expect("it can be gone on with");
+    let (result, report) = resumed.finish().await;
+    result.expect_err("the gate is still shut");
+    let map = report.task_runs.iter().find_map(|run| run.items.as_ref());
+    let map = map.expect("the flow has a map");
+    assert_eq!((map.found, map.failed), (map.completed, 0));
+}
+
+/// Does so and prints what that took of memory.
+fn resume_in_this_process(folder: &str) -> anyhow::Result<()> {
+    let runtime = runtime();
+    let engine = Engine::open(folder)?;
+    let before = memory()?;
+    runtime.block_on(resume(&engine));
+    println!("{}", peak_memory()?.saturating_sub(before));
+    Ok(())
 }
 
 /// A table as wide as ours, with what a task run leaves: names, times, digests, the result.

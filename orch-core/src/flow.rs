@@ -1,9 +1,11 @@
 //! A flow run inside the engine: what is ready, who works on it, what has ended.
 
+mod dispatch;
 mod queue;
 mod record;
 mod rehearse;
 mod rollback;
+mod stopping;
 mod supervise;
 
 use std::collections::HashMap;
@@ -17,14 +19,11 @@ use tokio::runtime::Handle as Runtime;
 use tokio::sync::Notify;
 use tokio::time::Instant;
 
-use crate::attempt;
 use crate::body::Body;
 use crate::completion::Completion;
-use crate::compute;
 use crate::definition::{Definition, FlowDefinition, HookOn};
 use crate::detail::Detail;
-use crate::driver::{self, Driver, Ending};
-use crate::durable;
+use crate::driver::{self, Ending};
 use crate::engine::EngineInner;
 use crate::error::{CancelReason, FlowError, TaskError, TaskErrorKind};
 use crate::event::EventKind;
@@ -48,7 +47,9 @@ use crate::store::{CallId, Timestamp};
 
 use self::queue::ReadyQueue;
 use self::record::{Records, Submission};
-pub(crate) use self::rehearse::{Busy, Rehearsal, Rehearsed, rehearse};
+pub(crate) use self::rehearse::{
+    Busy, REHEARSED_ITEMS, Rehearsal, Rehearsed, RehearsedSubflow, rehearse,
+};
 use self::rollback::Rollback;
 pub(crate) use self::supervise::{
     CrashGuard, Finally, FlowBody, refuse, run, settle, until_stopped,
@@ -528,113 +529,6 @@ impl Flow {
         calls.identify(call)
     }
 
-    /// Runs an inline node on the spot if nothing speaks against it, and queues any other.
-    fn start_or_push<B: Body>(self: &Arc<Self>, node: &Arc<Node<B>>, now: u64) {
-        node.header.set_ready(now);
-        let any = Arc::clone(node) as Arc<dyn AnyNode>;
-        if B::IS_INLINE && !self.has_priorities() && durable::hit_at_once(node) {
-            driver::end_completed(any, self);
-            return;
-        }
-        if B::IS_INLINE
-            && !self.has_priorities()
-            && !attempt::needs_policy(node)
-            && !durable::concerns(node)
-        {
-            if let Err(node) = driver::run_inline(any, self, now) {
-                self.push(node);
-            }
-        } else {
-            self.push(any);
-        }
-    }
-
-    /// Queues a node whose inputs are there.
-    pub(crate) fn push(self: &Arc<Self>, node: Arc<dyn AnyNode>) {
-        self.push_quietly(node);
-        self.ensure_driver();
-    }
-
-    /// The same for a driver that takes it from the queue itself.
-    pub(crate) fn push_quietly(&self, node: Arc<dyn AnyNode>) {
-        if node.header().priority() != 0 {
-            self.has_priorities.store(true, Ordering::Relaxed);
-        }
-        self.lock_queue().push(node);
-    }
-
-    /// Whether any task run of this flow run came with a priority.
-    pub(crate) fn has_priorities(&self) -> bool {
-        self.has_priorities.load(Ordering::Relaxed)
-    }
-
-    pub(crate) fn pop(&self) -> Option<Arc<dyn AnyNode>> {
-        self.lock_queue().pop()
-    }
-
-    fn lock_queue(&self) -> MutexGuard<'_, ReadyQueue> {
-        lock(&self.queue)
-    }
-
-    /// Takes one of the places for drivers, if one is free.
-    pub(crate) fn take_place(&self) -> bool {
-        let mut drivers = self.drivers.load(Ordering::SeqCst);
-        while drivers < self.max_drivers {
-            match self.drivers.compare_exchange_weak(
-                drivers,
-                drivers + 1,
-                Ordering::SeqCst,
-                Ordering::SeqCst,
-            ) {
-                Ok(_) => return true,
-                Err(now) => drivers = now,
-            }
-        }
-        false
-    }
-
-    /// Gives a place back. Whoever does looks at the queue afterwards, so that nothing stays in
-    /// it: a node pushed before is seen by that look, one pushed after sees the free place.
-    pub(crate) fn leave_place(&self) {
-        self.drivers.fetch_sub(1, Ordering::SeqCst);
-    }
-
-    pub(crate) fn has_ready(&self) -> bool {
-        !self.lock_queue().is_empty()
-    }
-
-    /// Starts a driver if there is a place for one.
-    pub(crate) fn ensure_driver(self: &Arc<Self>) {
-        if self.take_place() {
-            let driver = Driver::new(Arc::clone(self));
-            match &self.runtime {
-                Some(runtime) => {
-                    // On a runtime that was shut down this drops the driver, which ends what is
-                    // queued.
-                    drop(runtime.spawn(driver));
-                    // Tokio keeps the last task that a worker spawned for this worker alone: the
-                    // driver would wait for a body that computes and does not await. With another
-                    // task after it, it can be taken by a worker that has nothing to do.
-                    if self.max_drivers > 1 {
-                        drop(runtime.spawn(std::future::ready(())));
-                    }
-                }
-                None => drop(driver),
-            }
-        }
-    }
-
-    /// Notes a node whose body nobody polls at the moment, so that stopping finds it.
-    pub(crate) fn park(&self, node: Arc<dyn AnyNode>, waker: Option<Waker>) {
-        let index = node.header().index;
-        lock(&self.parked).insert(index, Parked { node, waker });
-    }
-
-    pub(crate) fn unpark(&self, index: u32) {
-        let parked = lock(&self.parked).remove(&index);
-        drop(parked);
-    }
-
     /// Notes that a node ended; the last one wakes the supervisor.
     pub(crate) fn count_end(&self, header: &Header, state: State, now: u64) {
         let ended = self.records.end(header, state, now);
@@ -646,109 +540,6 @@ impl Flow {
     /// Whether every node has ended.
     fn is_idle(&self) -> bool {
         self.records.ended() == self.records.submitted()
-    }
-
-    pub(crate) fn add_failure(&self, node: Arc<dyn AnyNode>) {
-        lock(&self.failures).push(node);
-    }
-
-    /// A task run failed and nothing is left in the program that could look at it.
-    pub(crate) fn failure_out_of_reach(&self, header: &Header) {
-        if header.is_cleanup() {
-            return;
-        }
-        self.react_to_failure();
-    }
-
-    /// Stops as the failure mode says.
-    fn react_to_failure(&self) {
-        match self.failure_mode {
-            FailureMode::FailFast => self.stop(Stop::Running, CancelReason::Failure),
-            FailureMode::StopOnFailure => self.stop(Stop::Starting, CancelReason::Failure),
-            FailureMode::ContinueOnFailure => {}
-        }
-    }
-
-    /// Returns the errors of failed task runs that nothing looked at.
-    fn unobserved(&self) -> Vec<TaskError> {
-        lock(&self.failures)
-            .iter()
-            .filter(|node| !node.header().is_observed())
-            .filter_map(|node| node.header().error().cloned())
-            .collect()
-    }
-
-    /// Tells the flow run to stop, at least this far.
-    pub(crate) fn stop(&self, stop: Stop, reason: CancelReason) {
-        // Whoever asks for it decides what a flow run ends as that has stopped for a failure only.
-        if reason != CancelReason::Failure {
-            let _ = self.stop_reason.set(reason);
-        }
-        self.stop_further(stop);
-    }
-
-    /// The same for the reason that it was told before.
-    fn stop_further(&self, stop: Stop) {
-        if self.stop.fetch_max(stop as u8, Ordering::AcqRel) >= stop as u8 {
-            return;
-        }
-        self.wake_stopped();
-        self.stopped.notify_waiters();
-        // The supervisor may not be waiting yet: this makes its next wait return at once.
-        self.stopped.notify_one();
-    }
-
-    /// Reaches the nodes that nobody polls: asks bodies to stop, wakes their drivers, and ends
-    /// those that only wait.
-    pub(crate) fn wake_stopped(&self) {
-        let mut waiting = Vec::new();
-        let mut wakers = Vec::new();
-        {
-            let parked = lock(&self.parked);
-            for entry in parked.values() {
-                let header = entry.node.header();
-                let stop = stop_of(header);
-                if stop == Stop::None {
-                    continue;
-                }
-                if stop >= Stop::Running
-                    && let Some(detail) = header.detail()
-                {
-                    detail.cancel_token();
-                }
-                match &entry.waker {
-                    Some(waker) => wakers.push(waker.clone()),
-                    None if header.state() == State::Pending || stop == Stop::Abort => {
-                        waiting.push((Arc::clone(&entry.node), stop));
-                    }
-                    None => {}
-                }
-            }
-        }
-        for (node, stop) in waiting {
-            // Without inputs it is executed on another thread, or is about to be.
-            if !node.clear_inputs() {
-                if stop != Stop::Abort {
-                    continue;
-                }
-                if !node.header().state().is_final() && node.header().leave_job() {
-                    compute::leave_behind(&self.engine, self.runtime());
-                }
-            }
-            driver::end_stopped(node);
-        }
-        for waker in wakers {
-            waker.wake();
-        }
-    }
-
-    /// Returns why a node of this flow run was stopped.
-    pub(crate) fn reason_for(&self, header: &Header) -> CancelReason {
-        if header.is_asked_to_cancel() {
-            CancelReason::TaskRun
-        } else {
-            self.stop_reason().unwrap_or(CancelReason::Parent)
-        }
     }
 
     pub(crate) fn emit(&self, kind: EventKind) {

@@ -31,7 +31,7 @@ use crate::parameters::{ArgumentError, ArgumentSource, ParameterSchema, Paramete
 use crate::policy::failure_mode::FailureMode;
 use crate::report::{EdgeKind, NodeKind};
 use crate::stop::Stop;
-use crate::store::{CallId, ParameterRow, RunOrigin, StepRow, TaskRunRow};
+use crate::store::{CallId, ParameterRow, RecordedTaskRuns, RunOrigin, StepRow};
 use crate::task_run::{TaskRun, Tracked};
 use crate::value::Codec;
 
@@ -95,7 +95,7 @@ struct FlowOptions {
     waits: bool,
     refresh: Vec<String>,
     resume: Option<FlowRunId>,
-    origin: Option<(RunOrigin, Vec<TaskRunRow>)>,
+    origin: Option<(RunOrigin, RecordedTaskRuns)>,
     /// What another run of the same call remembered.
     steps: Vec<StepRow>,
     /// The call that starts it as a subflow.
@@ -149,8 +149,12 @@ trait AnyFlowCall<T>: Send {
         self: Box<Self>,
         engine: &Arc<EngineInner>,
         options: FlowOptions,
-    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind>;
+    ) -> Result<Rehearsing<T>, FlowErrorKind>;
 }
+
+/// A rehearsal under way: what it comes to, and what the flow returned if nothing has to be executed
+/// for that.
+type Rehearsing<T> = BoxFuture<'static, (Rehearsed, Option<T>)>;
 
 /// What became of a call that was started.
 enum Start<T> {
@@ -279,7 +283,7 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
     }
 
     /// Hands back what is the same as in the run that this one is made from.
-    pub(crate) fn origin(mut self, origin: RunOrigin, earlier: Vec<TaskRunRow>) -> Self {
+    pub(crate) fn origin(mut self, origin: RunOrigin, earlier: RecordedTaskRuns) -> Self {
         self.options.origin = Some((origin, earlier));
         self
     }
@@ -326,7 +330,8 @@ impl<T: Send + Sync + 'static> FlowCall<T> {
         self,
         engine: &Arc<EngineInner>,
     ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind> {
-        self.call.rehearse(engine, self.options)
+        let rehearsing = self.call.rehearse(engine, self.options)?;
+        Ok(rehearsing.map(|(rehearsed, _)| rehearsed).boxed())
     }
 
     /// Submits the call as a subflow of the current flow run, without waiting for it.
@@ -578,7 +583,7 @@ impl<F: FlowFunction> AnyFlowCall<F::Output> for TypedCall<F> {
         self: Box<Self>,
         engine: &Arc<EngineInner>,
         options: FlowOptions,
-    ) -> Result<BoxFuture<'static, Rehearsed>, FlowErrorKind> {
+    ) -> Result<Rehearsing<F::Output>, FlowErrorKind> {
         let (mut opening, mut spec) = options.split(F::definition());
         opening.parameters = Some(self.parameters());
         engine.open_rehearsal(&mut spec, opening)?;

@@ -17,7 +17,7 @@ pub use self::lineage::{
     Lineage, LineageArgument, LineageEdge, LineageEdgeKind, LineageError, LineageFile,
     LineageFlowRun, LineageGraph, LineageNode, LineageParameter, LineageValue,
 };
-pub use self::plan::{Fate, PlannedTaskRun, RunPlan};
+pub use self::plan::{Fate, PlannedItems, PlannedTaskRun, RunPlan};
 
 use crate::engine::Engine;
 use crate::id::FlowRunId;

@@ -1,14 +1,17 @@
 //! What a flow run leaves in a store, and what it finds there of its earlier executions.
 
+mod earlier;
 mod notices;
 mod store;
 
+pub(crate) use self::earlier::Earlier;
 pub(crate) use self::store::{Claim, EngineStore, INLINE_BYTES, Kept, NotStored, get};
 
 use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
+use self::earlier::EarlierTaskRuns;
 use crate::error::{CancelReason, Failure, FlowError, RecordedError, TaskErrorKind};
 use crate::flow::{Flow, Rehearsal};
 use crate::id::FlowRunId;
@@ -19,7 +22,8 @@ use crate::secret::scrub;
 use crate::state::{State, StateChange};
 use crate::store::{
     AttemptRow, CallId, Change, Durability, Fence, FlowRunRow, Hold, KeyRow, Place, Position,
-    ResultOrigin, RunOrigin, StepRow, StoreError, StoredValue, TaskRunRow, Timestamp,
+    RecordedTaskRuns, ResultOrigin, RunOrigin, StepRow, StoreError, StoredValue, TaskRunRow,
+    Timestamp,
 };
 
 /// How often a process may be gone while a task run runs before the task run is blamed for it.
@@ -32,36 +36,12 @@ pub(crate) fn failure(error: &StoreError) -> Failure {
     })
 }
 
-/// What an earlier execution recorded of a call.
-pub(crate) struct Earlier {
-    pub(crate) row: TaskRunRow,
-    /// The flow run that this one was made from, if the row is one of that.
-    pub(crate) of: Option<FlowRunId>,
-}
-
-impl Earlier {
-    /// Of all that is recorded of a flow run and of the one that it was made from, what counts.
-    pub(crate) fn all(
-        own: Vec<TaskRunRow>,
-        origin: Option<&RunOrigin>,
-        of_origin: Vec<TaskRunRow>,
-    ) -> HashMap<CallId, Self> {
-        let of = origin.map(|origin| match origin {
-            RunOrigin::Rerun { of, .. } | RunOrigin::Fork { of } => *of,
-        });
-        let theirs = of_origin.into_iter().map(|row| Self { row, of });
-        let own = own.into_iter().map(|row| Self { row, of: None });
-        let all = theirs.chain(own);
-        all.map(|earlier| (earlier.row.call, earlier)).collect()
-    }
-}
-
 /// Records one flow run, and hands back what was recorded of it before.
 pub(crate) struct Recorder {
     pub(crate) store: Arc<EngineStore>,
     fence: Fence,
     /// What earlier executions recorded and this one has not called yet.
-    earlier: Mutex<HashMap<CallId, Earlier>>,
+    earlier: Mutex<EarlierTaskRuns>,
     /// The moment from which the flow run's clock counts.
     started_at: Timestamp,
     executions: AtomicU64,
@@ -87,11 +67,11 @@ pub(crate) struct Recorder {
 /// What earlier executions of a flow run recorded.
 #[derive(Default)]
 pub(crate) struct Past {
-    pub(crate) task_runs: Vec<TaskRunRow>,
+    pub(crate) task_runs: RecordedTaskRuns,
     pub(crate) steps: Vec<StepRow>,
     pub(crate) subflows: Vec<FlowRunRow>,
     /// The task runs of the flow run that this one was made from.
-    pub(crate) of_origin: Vec<TaskRunRow>,
+    pub(crate) of_origin: RecordedTaskRuns,
 }
 
 impl Recorder {
@@ -108,11 +88,11 @@ impl Recorder {
             of_origin,
             ..
         } = past;
-        let waiting = task_runs.iter().filter(|row| was_under_way(row));
+        // What is packed is over.
+        let waiting = task_runs.rows.iter().filter(|row| was_under_way(row));
         let waiting = waiting.map(|row| row.scope).collect();
-        let earlier = Earlier::all(task_runs, row.origin.as_ref(), of_origin);
-        let executions = earlier.values().map(|earlier| earlier.row.execution);
-        let last = executions.max().unwrap_or(0);
+        let earlier = EarlierTaskRuns::new(task_runs, row.origin.as_ref(), of_origin);
+        let last = earlier.last_execution();
         // The newest first: where there are several of one call, that one stays.
         let subflows = subflows.into_iter().rev();
         Self {
@@ -290,9 +270,7 @@ impl Recorder {
     pub(crate) fn records_at_once(&self, header: &Header) -> bool {
         let is_new = || {
             let earlier = lock(&self.earlier);
-            header
-                .call()
-                .is_none_or(|call| !earlier.contains_key(&call))
+            header.call().is_none_or(|call| !earlier.has(call))
         };
         self.rehearsal.is_none()
             && !self.is_rolling_back()
@@ -330,15 +308,14 @@ impl Recorder {
 
     /// Returns what an earlier execution recorded of a call. Only its first caller gets it.
     pub(crate) fn earlier(&self, call: CallId) -> Option<Earlier> {
-        lock(&self.earlier).remove(&call)
+        lock(&self.earlier).take(call)
     }
 
     /// Whether an earlier execution recorded a result of a call that this one has not asked for: one
     /// that is stopped before it gets there leaves the result to the next.
     pub(crate) fn has_result(&self, identity: &Identity) -> bool {
         let earlier = lock(&self.earlier);
-        let row = identity.call.and_then(|call| earlier.get(&call));
-        row.is_some_and(|earlier| earlier.of.is_none() && earlier.row.state.is_success())
+        identity.call.is_some_and(|call| earlier.has_result(call))
     }
 
     /// Returns the flow run that an earlier execution of a call started. Only its first caller gets
@@ -360,14 +337,7 @@ impl Recorder {
 
     /// Returns the calls of earlier executions that were not made again.
     pub(crate) fn orphans(&self) -> Vec<CallId> {
-        let earlier = lock(&self.earlier);
-        let mut orphans: Vec<CallId> = earlier
-            .values()
-            .filter(|earlier| earlier.of.is_none() && earlier.row.state.is_success())
-            .map(|earlier| earlier.row.call)
-            .collect();
-        orphans.sort();
-        orphans
+        lock(&self.earlier).results()
     }
 
     /// A moment of the flow run's clock, in nanoseconds.
@@ -415,7 +385,7 @@ impl Recorder {
             return None;
         }
         let row = self.task_run(header, identity, state, ended)?;
-        Some(self.push_task_run_row(row, hold))
+        Some(self.push_task_run_row(row, header.is_item(), hold))
     }
 
     /// Records that a task run was undone: nothing else of it changes.
@@ -430,15 +400,16 @@ impl Recorder {
                 ended_at: Some(Timestamp(completed_at)),
                 ..row
             };
-            self.push_task_run_row(row, None);
+            self.push_task_run_row(row, false, None);
         }
     }
 
-    fn push_task_run_row(&self, row: TaskRunRow, hold: Option<Hold>) -> Position {
+    fn push_task_run_row(&self, row: TaskRunRow, is_item: bool, hold: Option<Hold>) -> Position {
         let notices = self.notices_of_task_run(&row);
         let change = Change::TaskRun {
             run: self.fence.run,
             row: Box::new(row),
+            is_item,
         };
         self.push_with(change, notices, hold)
     }
@@ -509,7 +480,7 @@ impl Recorder {
             crashes: 0,
             ..row
         };
-        self.push_task_run_row(row, hold);
+        self.push_task_run_row(row, header.is_item(), hold);
     }
 
     /// Records an attempt that failed.

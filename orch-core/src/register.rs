@@ -19,7 +19,7 @@ use crate::id::FlowRunId;
 use crate::parameters::{ArgumentError, ArgumentSource, ParameterSchema};
 use crate::report::RunReport;
 use crate::state::State;
-use crate::store::{RunOrigin, StepRow, TaskRunRow};
+use crate::store::{RecordedTaskRuns, RunOrigin, StepRow};
 use crate::value::Digest;
 
 /// A task of the program.
@@ -172,7 +172,7 @@ enum CallOption {
     Refresh(String),
     Seed(u64),
     Resume(FlowRunId),
-    Origin(RunOrigin, Vec<TaskRunRow>),
+    Origin(RunOrigin, RecordedTaskRuns),
     Remember(Vec<StepRow>),
 }
 
@@ -242,7 +242,7 @@ impl NamedCall {
         Self(self.0.with(CallOption::Resume(run)))
     }
 
-    pub(crate) fn origin(self, origin: RunOrigin, earlier: Vec<TaskRunRow>) -> Self {
+    pub(crate) fn origin(self, origin: RunOrigin, earlier: RecordedTaskRuns) -> Self {
         Self(self.0.with(CallOption::Origin(origin, earlier)))
     }
 

@@ -243,6 +243,7 @@ pub struct EdgeReport {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
+// The order is part of the format of stores: new kinds go to the end.
 pub enum EdgeKind {
     /// The result is an argument.
     Data,

@@ -216,6 +216,11 @@ impl State {
         !self.is_final() && !matches!(self, State::Scheduled)
     }
 
+    /// The state of a word.
+    pub(crate) fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
     /// The word for this state in messages, tables and pages.
     pub const fn word(self) -> &'static str {
         match self {

@@ -10,6 +10,7 @@ mod folder;
 mod journal;
 mod maintenance;
 mod memory;
+mod packed;
 mod rows;
 
 #[cfg(all(feature = "sqlite", any(test, feature = "testing")))]
@@ -23,6 +24,7 @@ pub use self::maintenance::{
 };
 pub(crate) use self::maintenance::{Collection, MIN_AGE, Plan, Step, check, collect};
 pub use self::memory::{MemoryBlobs, MemoryStore};
+pub use self::packed::{PackedTaskRuns, RecordedTaskRuns};
 pub use self::rows::{
     AttemptRow, CacheRow, CallId, ClaimRun, Epoch, Fence, FlowRunFilter, FlowRunRow, FoundTaskRun,
     KeyClaim, KeyPartRow, KeyRow, NoticeFilter, NoticeRow, OwnerId, ParameterRow, Place,
@@ -79,6 +81,9 @@ pub enum Change {
         run: FlowRunId,
         /// The row.
         row: Box<TaskRunRow>,
+        /// Whether it belongs to an item of a map: there are many of the kind, which a store may
+        /// pack.
+        is_item: bool,
     },
     /// An attempt that failed, or that was not the first.
     Attempt {
@@ -189,6 +194,15 @@ pub trait RunStore: Send + Sync + 'static {
         &'a self,
         run: FlowRunId,
     ) -> BoxFuture<'a, Result<Vec<TaskRunRow>, StoreError>>;
+
+    /// Returns the task runs of a flow run for one that goes on with it. Many of a kind may come
+    /// packed: there is one by one that is asked for.
+    fn recorded_task_runs<'a>(
+        &'a self,
+        run: FlowRunId,
+    ) -> BoxFuture<'a, Result<RecordedTaskRuns, StoreError>> {
+        Box::pin(async move { Ok(self.task_runs(run).await?.into()) })
+    }
 
     /// Returns those task runs of a flow run that changed after `seq`, and the sequence number of
     /// the last change.

@@ -288,6 +288,11 @@ mod a_resumption {
             }
         );
         assert!(!plan.reaches_end);
+        let items = plan.task_runs[1].items.unwrap();
+        // Whether the last two had been started when the third failed is left to chance.
+        assert_eq!(items.found + items.executed, 6, "{plan}");
+        assert!(items.executed >= 1 && items.is_all, "{plan}");
+        assert_eq!(plan.executed() as u64, items.executed);
 
         IS_OPEN.store(true, Ordering::SeqCst);
         let resumed = engine.resume(id).unwrap();
@@ -297,5 +302,165 @@ mod a_resumption {
         assert_eq!(plan.executed(), 0, "{plan}");
         assert!(plan.reaches_end);
         assert_eq!(STEPS.load(Ordering::SeqCst), 1);
+    }
+}
+
+mod a_map {
+    use super::*;
+
+    #[task(cache)]
+    async fn halve(n: u64) -> u64 {
+        n / 2
+    }
+
+    #[flow(name = "halved")]
+    async fn halve_all(from: u64, to: u64) -> anyhow::Result<u64> {
+        let sum = map(from..to, halve).fold(0, |sum, half| sum + half);
+        Ok(*sum.await?)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn is_planned_with_the_number_of_items_that_have_a_result_already() {
+        let engine = engine();
+        let run = halve_all(0u64, 1_000u64).start(&engine).unwrap();
+        let id = run.id();
+        run.await.unwrap();
+
+        let plan = engine
+            .plan_fork(id, changed("to", json!(1_003)))
+            .await
+            .unwrap();
+        let items = plan.task_runs[0].items.unwrap();
+        assert_eq!(
+            (items.found, items.executed, items.is_all),
+            (1_000, 3, true)
+        );
+        let text = plan.to_string();
+        assert!(
+            text.contains("(3 task runs to execute, 1,000 items found)"),
+            "{text}"
+        );
+
+        // It is not gone through to its end if nearly all of it is to be executed.
+        let plan = engine
+            .plan_fork(id, changed("to", json!(100_000)))
+            .await
+            .unwrap();
+        let items = plan.task_runs[0].items.unwrap();
+        assert_eq!(items.found, 1_000);
+        assert!(items.executed >= 4_000 && !items.is_all, "{items:?}");
+        let text = plan.to_string();
+        assert!(text.contains("more items to look at"), "{text}");
+    }
+}
+
+mod a_subflow {
+    use super::*;
+
+    #[task(cache)]
+    async fn weigh(n: u64) -> u64 {
+        10 * n
+    }
+
+    #[task(cache)]
+    async fn grade(weight: u64, limit: u64) -> u64 {
+        weight.min(limit)
+    }
+
+    #[flow(name = "graded")]
+    async fn grade_one(n: u64, limit: u64) -> anyhow::Result<u64> {
+        Ok(*grade(weigh(n), limit).await?)
+    }
+
+    #[task(cache)]
+    async fn pack(grade: u64, size: u64) -> u64 {
+        grade * size
+    }
+
+    #[flow(name = "packed")]
+    async fn pack_one(n: u64, limit: u64, size: u64) -> anyhow::Result<u64> {
+        let grade = grade_one(n, limit).submit().await?;
+        Ok(*pack(&grade, size).await?)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn is_looked_into_and_gone_on_from_if_nothing_in_it_is_executed() {
+        let engine = engine();
+        let run = pack_one(3u64, 20u64, 7u64).start(&engine).unwrap();
+        let id = run.id();
+        assert_eq!(run.await.unwrap(), 140);
+        let before = n_recorded(&engine);
+
+        let plan = engine
+            .plan_fork(id, changed("limit", json!(25)))
+            .await
+            .unwrap();
+        assert_eq!(fates(&plan), [("graded", "runs")]);
+        let inner = plan.task_runs[0].subflow.as_ref().unwrap();
+        assert_eq!(fates(inner), [("weigh", "cached"), ("grade", "runs")]);
+        assert_eq!((plan.executed(), plan.reaches_end), (1, false));
+        let text = plan.to_string();
+        assert!(
+            text.contains("\n  ") && text.contains("1 cached, 1 to run"),
+            "{text}"
+        );
+
+        let plan = engine
+            .plan_fork(id, changed("size", json!(8)))
+            .await
+            .unwrap();
+        assert_eq!(fates(&plan), [("graded", "handed back"), ("pack", "runs")]);
+        assert_eq!(plan.executed(), 1, "{plan}");
+        assert_eq!(n_recorded(&engine), before, "nothing is recorded");
+    }
+
+    static IS_OPEN: AtomicBool = AtomicBool::new(false);
+
+    #[task]
+    async fn check(weight: u64) -> Result<u64, String> {
+        match IS_OPEN.load(Ordering::SeqCst) {
+            true => Ok(weight),
+            false => Err("closed".to_owned()),
+        }
+    }
+
+    #[task]
+    async fn weigh_again(n: u64) -> u64 {
+        10 * n
+    }
+
+    #[flow(name = "checked")]
+    async fn check_one(n: u64) -> anyhow::Result<u64> {
+        Ok(*check(weigh_again(n)).await?)
+    }
+
+    #[flow(name = "shipped")]
+    async fn ship(n: u64) -> anyhow::Result<u64> {
+        Ok(*check_one(n).submit().await?)
+    }
+
+    #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+    async fn that_failed_is_planned_as_it_would_be_gone_on_with() {
+        let engine = engine();
+        let run = ship(3u64).key("k").start(&engine).unwrap();
+        let id = run.id();
+        run.await.unwrap_err();
+
+        let plan = engine.plan_resume(id).await.unwrap();
+        let inner = plan.task_runs[0].subflow.as_ref().unwrap();
+        assert_eq!(
+            fates(inner),
+            [("weigh_again", "handed back"), ("check", "runs")]
+        );
+        assert_eq!(
+            *cause(inner, "check"),
+            Cause::NotHandedBack {
+                from: inner.of.unwrap(),
+                because: NotHandedBack::NotCompleted(State::Failed)
+            }
+        );
+        IS_OPEN.store(true, Ordering::SeqCst);
+        let resumed = engine.resume(id).unwrap();
+        assert_eq!(resumed.await.unwrap(), Some(json!(30)));
     }
 }

@@ -33,11 +33,21 @@ async fn describe(numbers: &[u64], what: &str) -> String {
     format!("{} in {what}", numbers.iter().sum::<u64>())
 }
 
+#[task(inline)]
+fn double(x: u64) -> u64 {
+    2 * x
+}
+
+/// Calls a map, too, whose items are packed.
 #[flow]
 async fn measure(n: usize) -> anyhow::Result<String> {
+    let doubled = map(0..ITEMS, double).fold(0, |sum, x| sum + x).await?;
+    anyhow::ensure!(*doubled == ITEMS * (ITEMS - 1), "{doubled:?} is wrong");
     let (first, what) = halves(numbers(n)).unzip();
     Ok(describe(first, what).await?.into_inner())
 }
+
+const ITEMS: u64 = 200;
 
 /// The sum of the numbers below 5,000.
 const LARGE: &str = "12497500 in 5000 of them";
@@ -163,7 +173,13 @@ fn use_store(path: &Path) -> Option<Vec<Digest>> {
             };
             match call.on(&engine).await {
                 Ok(text) => assert_eq!(text, expected),
-                Err(error) => assert!(!chain(&error).contains("panicked"), "{}", chain(&error)),
+                Err(error) => {
+                    let chain = chain(&error);
+                    assert!(
+                        !chain.contains("panicked") && !chain.contains("wrong"),
+                        "{chain}"
+                    );
+                }
             }
         }
     });
@@ -173,6 +189,56 @@ fn use_store(path: &Path) -> Option<Vec<Digest>> {
         return None;
     }
     Some(report.lost.iter().map(|lost| lost.digest).collect())
+}
+
+/// Changes a byte in the middle of each pack.
+fn damage_packs(path: &Path) -> usize {
+    let database = rusqlite::Connection::open(path.join("orch.db")).unwrap();
+    let mut statement = database
+        .prepare("SELECT id, pack FROM packed_task_runs")
+        .unwrap();
+    let packs: Vec<(i64, Vec<u8>)> = statement
+        .query_map([], |row| Ok((row.get(0)?, row.get(1)?)))
+        .unwrap()
+        .collect::<Result<_, _>>()
+        .unwrap();
+    for (id, mut pack) in packs.clone() {
+        let middle = pack.len() / 2;
+        pack[middle] ^= 1;
+        let sql = "UPDATE packed_task_runs SET pack = ?2 WHERE id = ?1";
+        database.execute(sql, (id, pack)).unwrap();
+    }
+    packs.len()
+}
+
+#[test]
+fn items_of_a_damaged_pack_run_again_and_the_check_names_it() {
+    let path = std::env::temp_dir().join(format!("orch-packs-{}", std::process::id()));
+    drop(std::fs::remove_dir_all(&path));
+    drop(files_of_a_store(&path));
+    assert!(damage_packs(&path) >= 2, "one for each flow run");
+    let engine = Engine::open(&path).unwrap();
+    let report = engine.check_store().unwrap();
+    assert!(!report.is_sound());
+    let problems = &report.problems;
+    assert!(
+        problems
+            .iter()
+            .all(|problem| problem.starts_with("a pack of task runs is damaged")),
+        "{problems:?}"
+    );
+    let runs = engine.recorded_runs(FlowRunFilter::default()).unwrap();
+    runtime().block_on(async {
+        for run in runs {
+            let (text, report) = engine.rerun(run.id, &[]).unwrap().finish().await;
+            assert!(text.is_ok(), "{text:?}");
+            let items = report.task_runs.iter().find_map(|run| run.items.as_ref());
+            let items = items.unwrap();
+            assert_eq!((items.completed, items.found), (ITEMS, 0));
+        }
+    });
+    drop(engine);
+    drop(std::fs::remove_dir_all(&path));
 }
 
 #[test]

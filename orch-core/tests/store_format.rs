@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orch_core::State;
 use orch_core::prelude::*;
-use orch_core::store::{FlowRunFilter, FolderStore, RunStore as _};
+use orch_core::store::{FlowRunFilter, FolderStore, Place, RunStore as _};
 
 /// Set to have `the_store_of_a_format_is_made_by_the_release_that_brings_it_in` write the fixture
 /// anew, which is right only for a format that was not released.
@@ -33,11 +33,35 @@ async fn total(n: u64) -> anyhow::Result<u64> {
     Ok(*sum(numbers(n)).await?)
 }
 
+#[task(inline, id = "store-format/square", version = "1")]
+fn square(n: u64) -> u64 {
+    EXECUTED.fetch_add(1, Ordering::SeqCst);
+    n * n
+}
+
+/// Its items are packed, which format 2 brought.
+#[flow]
+async fn squares(n: u64) -> anyhow::Result<u64> {
+    let sum = map(0..n, square).fold(0, |sum, square| sum + square);
+    Ok(*sum.await?)
+}
+
+/// The sum of the first 300 squares from 0 on: n (n + 1) (2 n + 1) / 6 with n = 299.
+const SQUARES: u64 = 8_955_050;
+
 /// The sum of the numbers below 5,000, whose 40 kB are a file of their own.
 const SUM: u64 = 12_497_500;
 
-fn fixture() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/store-1")
+fn fixture(format: u32) -> PathBuf {
+    let name = format!("tests/fixtures/store-{format}");
+    Path::new(env!("CARGO_MANIFEST_DIR")).join(name)
+}
+
+fn of_flow(flow: &str) -> FlowRunFilter {
+    FlowRunFilter {
+        flow: Some(flow.to_owned()),
+        ..FlowRunFilter::default()
+    }
 }
 
 /// A folder that is gone with the test.
@@ -71,13 +95,15 @@ fn copy(from: &Path, to: &Path) {
     }
 }
 
-/// Runs the flow on a folder once.
+/// Runs the flows on a folder once.
 async fn make(path: &Path) {
     let engine = Engine::open(path).unwrap();
     assert_eq!(
         total(5_000_u64).key("first").on(&engine).await.unwrap(),
         SUM
     );
+    let sum = squares(300_u64).key("first").on(&engine).await.unwrap();
+    assert_eq!(sum, SQUARES);
     engine.compact_store().unwrap();
 }
 
@@ -93,10 +119,17 @@ async fn the_store_of_a_format_is_made_by_the_release_that_brings_it_in() {
         assert!(folder.0.join(made).exists());
     }
     if std::env::var_os(RENEW).is_some() {
-        drop(std::fs::remove_dir_all(fixture()));
-        std::fs::create_dir_all(fixture()).unwrap();
-        std::fs::copy(folder.0.join("orch.db"), fixture().join("orch.db")).unwrap();
-        copy(&folder.0.join("blobs"), &fixture().join("blobs"));
+        let database = rusqlite::Connection::open(folder.0.join("orch.db")).unwrap();
+        let forget_where = "UPDATE flow_runs
+            SET manifest = json_set(manifest, '$.binary', 'store_format');
+            VACUUM; PRAGMA wal_checkpoint(TRUNCATE);";
+        database.execute_batch(forget_where).unwrap();
+        drop(database);
+        let fixture = fixture(2);
+        drop(std::fs::remove_dir_all(&fixture));
+        std::fs::create_dir_all(&fixture).unwrap();
+        std::fs::copy(folder.0.join("orch.db"), fixture.join("orch.db")).unwrap();
+        copy(&folder.0.join("blobs"), &fixture.join("blobs"));
     }
 }
 
@@ -104,7 +137,7 @@ async fn the_store_of_a_format_is_made_by_the_release_that_brings_it_in() {
 async fn a_store_of_format_1_reads_back() {
     let _alone = ALONE.lock().await;
     let folder = Folder::new("format-1");
-    copy(&fixture(), &folder.0);
+    copy(&fixture(1), &folder.0);
     {
         let store = FolderStore::open(&folder.0).unwrap();
         let runs = store.flow_runs(FlowRunFilter::default()).await.unwrap();
@@ -135,7 +168,7 @@ async fn a_store_of_format_1_reads_back() {
     let engine = Engine::open(&folder.0).unwrap();
     let report = engine.check_store().unwrap();
     assert!(report.is_sound(), "{report}");
-    // Older stores of the format have no table of notices: it is there now.
+    // It has no table of notices: there is one now.
     assert_eq!(engine.undelivered().unwrap(), []);
     // The result of the run, the two task runs, the cache entry.
     assert_eq!(report.values, 4);
@@ -151,6 +184,44 @@ async fn a_store_of_format_1_reads_back() {
     assert_eq!(states, [State::Cached, State::Completed]);
 }
 
+#[tokio::test]
+async fn a_store_of_format_2_reads_back_with_the_items_of_its_map() {
+    let _alone = ALONE.lock().await;
+    let folder = Folder::new("format-2");
+    copy(&fixture(2), &folder.0);
+    {
+        let database = rusqlite::Connection::open(folder.0.join("orch.db")).unwrap();
+        let sql = "SELECT sum(items) FROM packed_task_runs";
+        let packed: u32 = database.query_row(sql, [], |row| row.get(0)).unwrap();
+        assert!(packed > 200, "{packed} of 300 items are packed");
+    }
+    let store = FolderStore::open(&folder.0).unwrap();
+    let runs = store.flow_runs(of_flow("squares")).await.unwrap();
+    let task_runs = store.task_runs(runs[0].id).await.unwrap();
+    let items = task_runs.iter().filter(|row| row.task.name == "square");
+    let mut results: Vec<u64> = items
+        .map(|row| {
+            assert_eq!(row.state, State::Completed);
+            let Place::Inline(bytes) = &row.result.as_ref().unwrap().place else {
+                panic!("a square is small");
+            };
+            u64::from_le_bytes(*bytes.last_chunk().unwrap())
+        })
+        .collect();
+    results.sort_unstable();
+    let squares_of = |n: u64| (0..n).map(|n| n * n).collect::<Vec<u64>>();
+    assert_eq!(results, squares_of(300));
+    drop(store);
+
+    let engine = Engine::open(&folder.0).unwrap();
+    assert!(engine.check_store().unwrap().is_sound());
+    let before = EXECUTED.load(Ordering::SeqCst);
+    let rerun = engine.rerun(runs[0].id, &[]).unwrap();
+    let (sum, _) = rerun.finish().await;
+    assert_eq!(sum.unwrap(), Some(serde_json::json!(SQUARES)));
+    assert_eq!(EXECUTED.load(Ordering::SeqCst), before, "all is on record");
+}
+
 /// Put together from `docs/encoding.md` with Python's `blake3` 1.0.11. The second task is called with
 /// the handle of the first one.
 #[tokio::test]
@@ -160,11 +231,11 @@ async fn calls_inputs_and_results_are_identified_as_in_format_1() {
         Folder::new("format-calls"),
         Folder::new("format-calls-made"),
     );
-    copy(&fixture(), &kept.0);
+    copy(&fixture(1), &kept.0);
     make(&made.0).await;
     for folder in [&kept.0, &made.0] {
         let store = FolderStore::open(folder).unwrap();
-        let runs = store.flow_runs(FlowRunFilter::default()).await.unwrap();
+        let runs = store.flow_runs(of_flow("total")).await.unwrap();
         let found: Vec<String> = store
             .task_runs(runs[0].id)
             .await
@@ -217,7 +288,9 @@ async fn the_queries_on_the_page_are_answered() {
     make(&folder.0).await;
     let database = rusqlite::Connection::open(folder.0.join("orch.db")).unwrap();
     let id: String = database
-        .query_row("SELECT id FROM flow_runs", [], |row| row.get(0))
+        .query_row("SELECT id FROM flow_runs WHERE flow = 'total'", [], |row| {
+            row.get(0)
+        })
         .unwrap();
     let queries: Vec<String> = page
         .split("orch.db \"")
@@ -237,7 +310,7 @@ async fn the_queries_on_the_page_are_answered() {
             n
         })
         .collect();
-    assert_eq!(rows, [1, 2], "one flow run, its two task runs");
+    assert_eq!(rows, [2, 2], "two flow runs, the two task runs of one");
     // The second one reads the rows of its flow run and no others.
     let plan: String = database
         .query_row(&format!("EXPLAIN QUERY PLAN {}", queries[1]), [], |row| {

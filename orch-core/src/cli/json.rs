@@ -179,12 +179,18 @@ pub(super) fn plan(plan: &RunPlan) -> Value {
                 "fate": fate,
                 "cause": because,
                 "waits_for": waits_for,
+                "items": run.items.map(|items| json!({
+                    "found": items.found,
+                    "executed": items.executed,
+                    "is_all": items.is_all,
+                })),
+                "subflow": run.subflow.as_ref().map(self::plan),
             })
         })
         .collect();
     json!({
         "flow": plan.flow,
-        "of": plan.of.to_string(),
+        "of": plan.of.map(|of| of.to_string()),
         "task_runs": task_runs,
         "reaches_end": plan.reaches_end,
         "not_reached": plan.not_reached,

@@ -91,10 +91,10 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
         let call = || -> Result<NamedCall, Failure> {
             let call = parameter::call(&params.params, |changed| flow.call_changed(row, changed))?;
             let origin = RunOrigin::Fork { of: row.id };
-            Ok(call.origin(origin, recorded.task_runs.clone()))
+            Ok(call.origin(origin, recorded.task_runs.clone().into()))
         };
         if !yes {
-            let earlier = recorded.task_runs.clone();
+            let earlier = recorded.task_runs.clone().into();
             let plan = engine.plan(row.id, call()?, earlier).await?;
             if dry_run {
                 return Ok(self.planned(&plan));

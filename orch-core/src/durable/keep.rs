@@ -42,7 +42,9 @@ pub(super) async fn store_result<B: Body>(
     if !is_recorded && !is_cached {
         return Ok((Value::Own(result), None));
     }
-    let store = header.flow.engine.store.clone();
+    // A rehearsal writes nothing.
+    let is_rehearsed = header.flow.rehearsal().is_some();
+    let store = header.flow.engine.store.clone().filter(|_| !is_rehearsed);
     let encode = move |value: &B::Output| match &store {
         Some(store) => store.put(codec, value),
         None => Ok(Kept {
@@ -112,7 +114,7 @@ pub(super) fn keeps_in_memory(header: &Header) -> bool {
     else {
         return true;
     };
-    if !matches!(stored.place, Place::Blob) {
+    if !matches!(stored.place, Place::Blob) || header.flow.rehearsal().is_some() {
         return true;
     }
     match engine.memory.claim(stored.stored.len) {

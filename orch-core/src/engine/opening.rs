@@ -14,8 +14,8 @@ use crate::secret::scrub;
 use crate::state::State;
 use crate::steps::Steps;
 use crate::store::{
-    CallId, ClaimRun, Fence, FlowRunRow, OwnerId, ParameterRow, RunClaim, RunOrigin, StepRow,
-    StoreError, TaskRunRow,
+    CallId, ClaimRun, Fence, FlowRunRow, OwnerId, ParameterRow, RecordedTaskRuns, RunClaim,
+    RunOrigin, StepRow, StoreError,
 };
 use crate::value::{Codec, Digest};
 
@@ -32,7 +32,7 @@ pub(crate) struct Opening {
     /// The run that this one is made from.
     pub(crate) origin: Option<RunOrigin>,
     /// The task runs of that run.
-    pub(crate) earlier: Vec<TaskRunRow>,
+    pub(crate) earlier: RecordedTaskRuns,
     /// What another run of the same call remembered.
     pub(crate) steps: Vec<StepRow>,
     /// The call that starts it as a subflow.

@@ -6,7 +6,7 @@ use crate::error::FlowError;
 use crate::history::RunPlan;
 use crate::id::FlowRunId;
 use crate::register::NamedCall;
-use crate::store::TaskRunRow;
+use crate::store::RecordedTaskRuns;
 
 use super::Engine;
 use super::resuming::{refused, store_failure};
@@ -51,12 +51,12 @@ impl Engine {
         &self,
         run: FlowRunId,
         call: NamedCall,
-        earlier: Vec<TaskRunRow>,
+        earlier: RecordedTaskRuns,
     ) -> Result<RunPlan, FlowError> {
         let apart = self.0.apart();
         let rehearsing = call.rehearse(&apart).map_err(|kind| refused(run, kind))?;
         let rehearsed = rehearsing.await;
-        RunPlan::of(self.store(run)?, run, rehearsed, earlier)
+        RunPlan::of(self.store(run)?, Some((run, earlier)), rehearsed)
             .map_err(|error| refused(run, store_failure(&error)))
     }
 }

@@ -8,7 +8,7 @@ use crate::parameters::{ArgumentError, ArgumentSource};
 use crate::recorder::EngineStore;
 use crate::register::{NamedCall, NamedRun, RegisteredFlow, flows};
 use crate::state::State;
-use crate::store::{FlowRunFilter, FlowRunRow, Place, RunOrigin, StoreError, TaskRunRow};
+use crate::store::{FlowRunFilter, FlowRunRow, Place, RecordedTaskRuns, RunOrigin, StoreError};
 
 use super::Engine;
 
@@ -95,7 +95,7 @@ impl Engine {
         &self,
         run: FlowRunId,
         from: &[&str],
-    ) -> Result<(NamedCall, Vec<TaskRunRow>), FlowError> {
+    ) -> Result<(NamedCall, RecordedTaskRuns), FlowError> {
         let (store, row) = self.recorded(run)?;
         let earlier = task_runs(store, run)?;
         let origin = RunOrigin::Rerun {
@@ -114,7 +114,7 @@ impl Engine {
         &self,
         run: FlowRunId,
         changed: Map<String, Value>,
-    ) -> Result<(NamedCall, Vec<TaskRunRow>), FlowError> {
+    ) -> Result<(NamedCall, RecordedTaskRuns), FlowError> {
         let (store, row) = self.recorded(run)?;
         let earlier = task_runs(store, run)?;
         let flow = find(&row).ok_or_else(|| refused(run, unknown_flow(&row)))?;
@@ -131,7 +131,7 @@ impl Engine {
     pub(super) fn call_to_resume(
         &self,
         run: FlowRunId,
-    ) -> Result<(NamedCall, Vec<TaskRunRow>), FlowError> {
+    ) -> Result<(NamedCall, RecordedTaskRuns), FlowError> {
         let (store, row) = self.recorded(run)?;
         Ok((call_of(&row)?.resume(run), task_runs(store, run)?))
     }
@@ -186,9 +186,9 @@ fn call_of(row: &FlowRunRow) -> Result<NamedCall, FlowError> {
         .map_err(|error| refused(row.id, not_callable(row, error.to_string())))
 }
 
-fn task_runs(store: &EngineStore, run: FlowRunId) -> Result<Vec<TaskRunRow>, FlowError> {
+fn task_runs(store: &EngineStore, run: FlowRunId) -> Result<RecordedTaskRuns, FlowError> {
     store
-        .task_runs(run)
+        .recorded_task_runs(run)
         .map_err(|error| refused(run, store_failure(&error)))
 }
 

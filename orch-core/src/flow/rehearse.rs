@@ -2,18 +2,19 @@
 //! runs, recorded and cached results are handed back, and every other task run stops where its body
 //! would start.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crate::error::CancelReason;
+use crate::id::FlowRunId;
 use crate::identity::Source;
 use crate::node::Header;
 use crate::report::{NodeKind, RunReport};
 use crate::state::{State, StateChange};
 use crate::stop::Stop;
-use crate::store::{CallId, FlowRunRow, TaskRunRow};
+use crate::store::{CallId, FlowRunRow, RecordedTaskRuns, TaskRunRow};
 
 use super::supervise::{FlowBody, run_body, wait_until_idle};
 use super::{Flow, lock};
@@ -26,6 +27,10 @@ const LOOK: (Duration, u32) = (Duration::from_millis(5), 20);
 pub(crate) struct Rehearsal {
     /// The task runs that got as far as they get, as they would be recorded.
     rows: Mutex<HashMap<CallId, TaskRunRow>>,
+    /// What the subflows came to that were rehearsed along.
+    subflows: Mutex<Vec<RehearsedSubflow>>,
+    /// The maps that have taken all of their items.
+    whole_maps: Mutex<HashSet<CallId>>,
     /// How many are looked at or loaded at the moment.
     busy: AtomicUsize,
     /// Counts everything that happens.
@@ -39,11 +44,26 @@ pub(crate) struct Rehearsed {
     /// The task runs whose inputs were there: handed back, cached, pending where they would be
     /// executed, running where something in them would be. In no order.
     pub(crate) task_runs: Vec<TaskRunRow>,
+    /// The subflows among them that were rehearsed, too.
+    pub(crate) subflows: Vec<RehearsedSubflow>,
+    /// The maps that have taken all of their items.
+    pub(crate) whole_maps: HashSet<CallId>,
     /// All that was submitted.
     pub(crate) report: RunReport,
     /// Whether the flow body came to its end.
     pub(crate) has_ended: bool,
 }
+
+/// A subflow that was rehearsed along with the flow that calls it.
+pub(crate) struct RehearsedSubflow {
+    pub(crate) call: CallId,
+    pub(crate) rehearsed: Rehearsed,
+    /// The recorded flow run that it would go on with.
+    pub(crate) of: Option<(FlowRunId, RecordedTaskRuns)>,
+}
+
+/// How many items of a map are looked at that would be executed.
+pub(crate) const REHEARSED_ITEMS: usize = 4_096;
 
 impl Rehearsal {
     /// Notes what became of a task run that is not executed.
@@ -66,6 +86,17 @@ impl Rehearsal {
     /// Notes a map or a group, which goes on until what is called in it stops.
     pub(crate) fn goes_on(&self, header: &Header) {
         self.note(header, State::Running);
+    }
+
+    /// Notes what a subflow came to.
+    pub(crate) fn add_subflow(&self, subflow: RehearsedSubflow) {
+        lock(&self.subflows).push(subflow);
+        self.moves.fetch_add(1, Ordering::SeqCst);
+    }
+
+    /// Notes that a map has no more items.
+    pub(crate) fn has_all_items(&self, header: &Header) {
+        lock(&self.whole_maps).extend(header.call());
     }
 
     fn note(&self, header: &Header, state: State) {
@@ -115,23 +146,24 @@ impl Drop for Busy<'_> {
 /// Polls a flow body as far as it gets, and ends what it submitted.
 ///
 /// A body that is at something of its own, rather than waiting for a task run, is given up on after
-/// a moment: what it would call then is not known.
-pub(crate) async fn rehearse<T>(flow: Arc<Flow>, body: FlowBody<T>) -> Rehearsed {
+/// a moment: what it would call then is not known. One that comes to its end without anything being
+/// executed has a result.
+pub(crate) async fn rehearse<T>(flow: Arc<Flow>, body: FlowBody<T>) -> (Rehearsed, Option<T>) {
     let recorder = flow.recorder().expect("a rehearsal is of a recorded run");
     let rehearsal = recorder.rehearsal().expect("made for a rehearsal");
     let _ = flow.change(StateChange::Start);
     let span = tracing::Span::none();
-    let has_ended = {
+    let returned = {
         let mut no_timeout = None;
         let running = run_body(&flow, body, &span, &mut no_timeout);
         tokio::pin!(running);
         tokio::select! {
             biased;
-            _ = &mut running => {
+            returned = &mut running => {
                 rehearsal.until_quiet().await;
-                true
+                Some(returned)
             }
-            () = rehearsal.until_quiet() => false,
+            () = rehearsal.until_quiet() => None,
         }
     };
     let report = flow.report();
@@ -144,10 +176,13 @@ pub(crate) async fn rehearse<T>(flow: Arc<Flow>, body: FlowBody<T>) -> Rehearsed
     for waker in flow.ended.complete() {
         waker.wake();
     }
-    Rehearsed {
+    let rehearsed = Rehearsed {
         row: recorder.row(),
         task_runs: lock(&rehearsal.rows).drain().map(|(_, row)| row).collect(),
+        subflows: std::mem::take(&mut *lock(&rehearsal.subflows)),
+        whole_maps: std::mem::take(&mut *lock(&rehearsal.whole_maps)),
         report,
-        has_ended,
-    }
+        has_ended: returned.is_some(),
+    };
+    (rehearsed, returned.and_then(Result::ok))
 }

@@ -7,16 +7,17 @@ use crate::body::{Body, Slot, Started, ended_meanwhile, mark_started};
 use crate::context::{self, TaskContext};
 use crate::definition::{Definition, FlowDefinition};
 use crate::error::{CancelReason, Failure, FlowErrorKind, TaskErrorKind};
-use crate::flow::Flow;
+use crate::flow::{Busy, Flow, Rehearsal, RehearsedSubflow};
 use crate::input::Arguments;
 use crate::key::CallHasher;
 use crate::node::{Header, Node, Upstream};
 use crate::parameters::Parameters;
+use crate::recorder;
 use crate::state::State;
-use crate::store::FlowRunRow;
+use crate::store::{FlowRunFilter, FlowRunRow, StoreError};
 
 use super::run::FlowRun;
-use super::{FlowFunction, FlowOptions, TypedCall, start_in_turn};
+use super::{AnyFlowCall as _, FlowFunction, FlowOptions, TypedCall, start_in_turn};
 
 /// Returns the definition under which a flow's subflow runs are recorded.
 pub(super) fn node_definition(flow: &'static FlowDefinition) -> &'static Definition {
@@ -111,7 +112,10 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
             options.roll_back = true;
         }
         if let Some(rehearsal) = header.flow.rehearsal() {
-            return rehearsal.stop_at(header).await;
+            return match Arc::ptr_eq(&engine, &header.flow.engine) {
+                true => rehearse(header, rehearsal, call, options).await,
+                false => rehearsal.stop_at(header).await,
+            };
         }
         let token = TaskContext::current().cancel_token();
         let caller = Some((header.flow.id, header.index));
@@ -141,6 +145,56 @@ impl<F: FlowFunction> Body for SubflowBody<F> {
                 _ => TaskErrorKind::Failed(Box::new(error)),
             })
         })
+    }
+}
+
+/// Finds out what a subflow would execute; returns its result if that is nothing.
+async fn rehearse<F: FlowFunction>(
+    header: &Header,
+    rehearsal: &Rehearsal,
+    call: TypedCall<F>,
+    mut options: FlowOptions,
+) -> Result<F::Output, Failure> {
+    let busy = Busy::of(rehearsal);
+    let engine = &header.flow.engine;
+    let store = engine
+        .store
+        .as_ref()
+        .expect("rehearsed on an engine with one");
+    let recorded = |error: StoreError| recorder::failure(&error);
+    if let Some(key) = options.key.take() {
+        let filter = FlowRunFilter {
+            flow: Some(F::definition().name.to_owned()),
+            key: Some(key),
+            ..FlowRunFilter::default()
+        };
+        let row = store.flow_runs(filter).map_err(recorded)?.pop();
+        if let Some(row) = row.as_ref().filter(|row| row.state == State::Completed)
+            && let Ok(result) = engine.recorded_result(F::codec(), row)
+        {
+            return Ok(result);
+        }
+        options.resume = row.map(|row| row.id);
+    }
+    let of = match options.resume {
+        Some(run) => Some((run, store.recorded_task_runs(run).map_err(recorded)?)),
+        None => None,
+    };
+    let rehearsing = Box::new(call).rehearse(engine, options);
+    let (Some(call), Ok(rehearsing)) = (header.call(), rehearsing) else {
+        drop(busy);
+        return rehearsal.stop_at(header).await;
+    };
+    let (rehearsed, result) = rehearsing.await;
+    rehearsal.add_subflow(RehearsedSubflow {
+        call,
+        rehearsed,
+        of,
+    });
+    drop(busy);
+    match result {
+        Some(result) => Ok(result),
+        None => std::future::pending().await,
     }
 }
 

@@ -1,6 +1,6 @@
 //! What a flow run would execute, and why.
 
-use std::collections::{BTreeMap, HashSet};
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt;
 
 use super::RecordedRun;
@@ -10,7 +10,7 @@ use crate::id::FlowRunId;
 use crate::recorder::EngineStore;
 use crate::report::{NodeKind, TaskRunReport, human};
 use crate::state::State;
-use crate::store::{CallId, StoreError, TaskRunRow};
+use crate::store::{CallId, RecordedTaskRuns, StoreError, TaskRunRow};
 
 /// What going on with a recorded flow run, or making a new one of it, would execute, and why.
 ///
@@ -20,10 +20,10 @@ use crate::store::{CallId, StoreError, TaskRunRow};
 pub struct RunPlan {
     /// The name of the flow.
     pub flow: String,
-    /// The recorded flow run.
-    pub of: FlowRunId,
-    /// The task runs that are submitted before the flow has to wait, in that order. The items of a
-    /// map count as one with the map, and what runs inside of a subflow with the subflow.
+    /// The recorded flow run; a subflow may have none.
+    pub of: Option<FlowRunId>,
+    /// The task runs that are submitted before the flow has to wait, in that order. What is called
+    /// in a map is counted with the map, what is called in a subflow is planned with the subflow.
     pub task_runs: Vec<PlannedTaskRun>,
     /// Whether the flow came to its end: nothing it waits for has to be executed.
     pub reaches_end: bool,
@@ -44,6 +44,23 @@ pub struct PlannedTaskRun {
     pub kind: NodeKind,
     /// What would become of it.
     pub fate: Fate,
+    /// What would become of its items, for a map that has to be gone through.
+    pub items: Option<PlannedItems>,
+    /// What would be executed in it, for a subflow that has to be gone through.
+    pub subflow: Option<RunPlan>,
+}
+
+/// What would become of the items of a map.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct PlannedItems {
+    /// How many have their result on record or in the cache.
+    pub found: u64,
+    /// How many task runs would be executed for the others. What an item calls after those is not
+    /// known before.
+    pub executed: u64,
+    /// Whether these are all items: a map looks no further than some thousand that would be executed.
+    pub is_all: bool,
 }
 
 /// What would become of a task run.
@@ -62,27 +79,45 @@ pub enum Fate {
 }
 
 impl RunPlan {
-    /// How many task runs are certain to be executed.
+    /// How many task runs are certain to be executed, those in maps and subflows included.
     pub fn executed(&self) -> usize {
-        let fates = self.task_runs.iter().map(|run| &run.fate);
-        fates.filter(|fate| matches!(fate, Fate::Runs(_))).count()
+        let executed = self.task_runs.iter().map(PlannedTaskRun::executed);
+        executed.sum()
+    }
+}
+
+impl PlannedTaskRun {
+    fn executed(&self) -> usize {
+        match (&self.fate, &self.items, &self.subflow) {
+            (_, Some(items), _) => items.executed as usize,
+            (_, _, Some(plan)) => plan.executed(),
+            (Fate::Runs(_), None, None) => 1,
+            _ => 0,
+        }
     }
 }
 
 impl RunPlan {
-    /// Makes a plan of what a rehearsal has shown.
+    /// Makes a plan of what a rehearsal has shown, of a flow run that is made of a recorded one or
+    /// that goes on with it.
     pub(crate) fn of(
         store: &EngineStore,
-        of: FlowRunId,
+        of: Option<(FlowRunId, RecordedTaskRuns)>,
         rehearsed: Rehearsed,
-        earlier: Vec<TaskRunRow>,
     ) -> Result<Self, StoreError> {
         let Rehearsed {
             row,
             task_runs,
+            subflows,
+            whole_maps,
             report,
             has_ended,
         } = rehearsed;
+        let mut plans = HashMap::new();
+        for subflow in subflows {
+            let plan = Self::of(store, subflow.of, subflow.rehearsed)?;
+            plans.insert(subflow.call, plan);
+        }
         let run = RecordedRun {
             row,
             task_runs,
@@ -91,11 +126,12 @@ impl RunPlan {
         let explainer = Explainer {
             store,
             run: &run,
-            origin: Some((of, earlier)),
+            origin: of.map(|(of, earlier)| (of, earlier.into_rows())),
         };
         let planner = Planner {
             explainer: &explainer,
             submitted: &report.task_runs,
+            whole_maps: &whole_maps,
         };
         let mut planned = Vec::new();
         for submitted in &report.task_runs {
@@ -104,17 +140,21 @@ impl RunPlan {
                 .iter()
                 .filter(|edge| edge.to == submitted.index);
             let upstream: Vec<u32> = upstream.map(|edge| edge.from).collect();
+            let row = planner.row(submitted);
+            let subflow = row.and_then(|row| plans.remove(&row.call));
             planned.push(PlannedTaskRun {
                 name: submitted.name.clone(),
                 task: submitted.task.clone(),
                 kind: submitted.kind,
-                fate: planner.fate(submitted, &upstream)?,
+                fate: planner.fate(row, &upstream, subflow.as_ref())?,
+                items: row.and_then(|row| planner.items(submitted, row)),
+                subflow,
             });
         }
         let not_reached = planner.not_reached();
         Ok(Self {
             flow: run.row.flow.clone(),
-            of,
+            of: explainer.origin.as_ref().map(|(of, _)| *of),
             task_runs: planned,
             reaches_end: has_ended,
             not_reached,
@@ -125,14 +165,22 @@ impl RunPlan {
 struct Planner<'a> {
     explainer: &'a Explainer<'a>,
     submitted: &'a [TaskRunReport],
+    whole_maps: &'a HashSet<CallId>,
 }
 
-impl Planner<'_> {
-    fn fate(&self, submitted: &TaskRunReport, upstream: &[u32]) -> Result<Fate, StoreError> {
-        let rows = &self.explainer.run.task_runs;
-        let row = rows
-            .iter()
-            .find(|row| row.index == submitted.index && row.task.name == submitted.task);
+impl<'a> Planner<'a> {
+    /// What a task run would be recorded as, if its inputs were there.
+    fn row(&self, submitted: &TaskRunReport) -> Option<&'a TaskRunRow> {
+        let mut rows = self.explainer.run.task_runs.iter();
+        rows.find(|row| row.index == submitted.index && row.task.name == submitted.task)
+    }
+
+    fn fate(
+        &self,
+        row: Option<&TaskRunRow>,
+        upstream: &[u32],
+        subflow: Option<&RunPlan>,
+    ) -> Result<Fate, StoreError> {
         let Some(row) = row else {
             return Ok(Fate::Waits(self.unfinished(upstream)));
         };
@@ -140,15 +188,37 @@ impl Planner<'_> {
             State::Cached => Fate::Cached,
             State::Pending => Fate::Runs(self.explainer.cause(row)?),
             State::Running => {
-                let is_in_it = |inner: &&TaskRunRow| inner.scope == row.call;
-                let mut inner: Vec<&TaskRunRow> = rows.iter().filter(is_in_it).collect();
-                inner.sort_by_key(|row| row.index);
-                match inner.iter().find(|inner| inner.state == State::Pending) {
-                    Some(inner) => Fate::Runs(self.explainer.cause(inner)?),
+                let called = subflow.and_then(RunPlan::first_cause).cloned();
+                let cause = match (called, self.called_in(row).next()) {
+                    (Some(cause), _) => Some(cause),
+                    (None, Some(inner)) => Some(self.explainer.cause(inner)?),
+                    (None, None) => None,
+                };
+                match cause {
+                    Some(cause) => Fate::Runs(cause),
                     None => Fate::Waits(self.unfinished(upstream)),
                 }
             }
             _ => Fate::HandedBack,
+        })
+    }
+
+    /// What would be executed in a map or a group, in order.
+    fn called_in(&self, row: &TaskRunRow) -> impl Iterator<Item = &'a TaskRunRow> {
+        let rows = self.explainer.run.task_runs.iter();
+        let mut inner: Vec<&TaskRunRow> = rows
+            .filter(|inner| inner.scope == row.call && inner.state == State::Pending)
+            .collect();
+        inner.sort_by_key(|row| row.index);
+        inner.into_iter()
+    }
+
+    fn items(&self, submitted: &TaskRunReport, row: &TaskRunRow) -> Option<PlannedItems> {
+        let items = submitted.items.as_ref()?;
+        (row.state == State::Running).then(|| PlannedItems {
+            found: items.completed,
+            executed: self.called_in(row).count() as u64,
+            is_all: self.whole_maps.contains(&row.call),
         })
     }
 
@@ -173,8 +243,8 @@ impl Planner<'_> {
             )
             .collect();
         let mut not_reached = BTreeMap::new();
-        let (_, earlier) = self.explainer.origin.as_ref().expect("made with one");
-        for row in earlier {
+        let earlier = self.explainer.origin.as_ref();
+        for row in earlier.map_or(&[][..], |(_, rows)| rows) {
             let is_of_body = row.scope == CallId::ROOT && row.kind != NodeKind::Finally;
             if is_of_body && !row.is_orphaned && !reached.contains(row.task.name.as_str()) {
                 *not_reached.entry(row.task.name.clone()).or_default() += 1;
@@ -184,41 +254,92 @@ impl Planner<'_> {
     }
 }
 
-impl fmt::Display for RunPlan {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let [mut handed_back, mut cached, mut runs, mut waits] = [0_u64; 4];
+impl RunPlan {
+    fn first_cause(&self) -> Option<&Cause> {
+        self.task_runs.iter().find_map(|run| match &run.fate {
+            Fate::Runs(cause) => Some(cause),
+            _ => None,
+        })
+    }
+
+    /// Writes a line for each task run, and adds up what becomes of them: handed back, cached,
+    /// executed, waiting.
+    fn write_task_runs(
+        &self,
+        f: &mut fmt::Formatter<'_>,
+        depth: usize,
+        counts: &mut [u64; 4],
+    ) -> fmt::Result {
+        let indent = 2 * depth;
         for run in &self.task_runs {
             let name = human::clean(&run.name);
-            match &run.fate {
+            write!(f, "{:indent$}", "")?;
+            let of_kind = match &run.fate {
                 Fate::HandedBack => {
-                    handed_back += 1;
-                    writeln!(f, "{} `{name}` is handed back", State::Reused.mark())?;
+                    write!(f, "{} `{name}` is handed back", State::Reused.mark())?;
+                    0
                 }
                 Fate::Cached => {
-                    cached += 1;
-                    writeln!(f, "{} `{name}` is cached", State::Cached.mark())?;
+                    write!(f, "{} `{name}` is cached", State::Cached.mark())?;
+                    1
                 }
                 Fate::Runs(cause) => {
-                    runs += 1;
-                    writeln!(f, "{} `{name}` runs: {cause}", State::Running.mark())?;
+                    write!(f, "{} `{name}` runs: {cause}", State::Running.mark())?;
+                    2
                 }
                 Fate::Waits(upstream) => {
-                    waits += 1;
                     write!(f, "{} `{name}` waits", State::Pending.mark())?;
                     for (n, upstream) in upstream.iter().enumerate() {
                         let word = if n == 0 { " for" } else { "," };
                         write!(f, "{word} `{}`", human::clean(upstream))?;
                     }
-                    writeln!(f)?;
+                    3
                 }
+            };
+            counts[of_kind] += 1;
+            if let Some(items) = &run.items {
+                write!(f, " ({items})")?;
+            }
+            writeln!(f)?;
+            if let Some(subflow) = &run.subflow {
+                // What is in it is counted in its place.
+                counts[of_kind] -= 1;
+                subflow.write_task_runs(f, depth + 1, counts)?;
             }
         }
         for (task, count) in &self.not_reached {
             let times = human::counted(*count as u64, "run");
             let mark = State::Pending.mark();
             let task = human::clean(task);
-            writeln!(f, "{mark} `{task}` may come later: it had {times}")?;
+            writeln!(
+                f,
+                "{:indent$}{mark} `{task}` may come later: it had {times}",
+                ""
+            )?;
         }
+        Ok(())
+    }
+}
+
+impl fmt::Display for PlannedItems {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let executed = human::counted(self.executed, "task run");
+        write!(f, "{executed} to execute")?;
+        if self.found > 0 {
+            write!(f, ", {} found", human::counted(self.found, "item"))?;
+        }
+        match self.is_all {
+            true => Ok(()),
+            false => f.write_str(", more items to look at"),
+        }
+    }
+}
+
+impl fmt::Display for RunPlan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut counts = [0; 4];
+        self.write_task_runs(f, 0, &mut counts)?;
+        let [handed_back, cached, runs, waits] = counts;
         let counts = [
             (handed_back, "handed back"),
             (cached, "cached"),

@@ -12,8 +12,8 @@ use crate::outbox::Hooks;
 use crate::state::State;
 use crate::store::{
     AttemptRow, BlobStore, CacheRow, ClaimRun, Durability, Epoch, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, Hold, Journal, KeyClaim, OnStoreFailure, Place, RunClaim, RunOrigin, RunStore,
-    StepRow, StoreError, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
+    FoundTaskRun, Hold, Journal, KeyClaim, OnStoreFailure, Place, RecordedTaskRuns, RunClaim,
+    RunOrigin, RunStore, StepRow, StoreError, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
 };
 use crate::value::{Codec, Digest, EncodeError, Stored};
 
@@ -161,6 +161,15 @@ impl EngineStore {
             .query(move |runs| async move { runs.task_runs(run).await })
     }
 
+    /// The same for a flow run that goes on with it.
+    pub(crate) fn recorded_task_runs(
+        &self,
+        run: FlowRunId,
+    ) -> Result<RecordedTaskRuns, StoreError> {
+        self.journal
+            .query(move |runs| async move { runs.recorded_task_runs(run).await })
+    }
+
     /// Looks for task runs in all flow runs.
     pub(crate) fn find_task_runs(
         &self,
@@ -201,12 +210,12 @@ impl EngineStore {
         });
         self.journal.query(move |runs| async move {
             Ok(Past {
-                task_runs: runs.task_runs(run).await?,
+                task_runs: runs.recorded_task_runs(run).await?,
                 steps: runs.steps(run).await?,
                 subflows: runs.flow_runs(called_by).await?,
                 of_origin: match origin {
-                    Some(origin) => runs.task_runs(origin).await?,
-                    None => Vec::new(),
+                    Some(origin) => runs.recorded_task_runs(origin).await?,
+                    None => RecordedTaskRuns::default(),
                 },
             })
         })

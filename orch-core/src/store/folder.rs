@@ -8,6 +8,7 @@ mod disk;
 mod maintenance;
 mod outbox;
 mod owner;
+mod packs;
 mod read;
 mod schema;
 mod values;
@@ -29,8 +30,8 @@ use self::disk::Disk;
 use self::owner::Owner;
 use super::{
     AttemptRow, CacheRow, Change, ClaimRun, Durability, Epoch, Fence, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, KeyClaim, MaintainRuns, NoticeFilter, NoticeRow, OwnerId, RunClaim, RunStore,
-    StepRow, StoreError, TaskRunFilter, TaskRunRow,
+    FoundTaskRun, KeyClaim, MaintainRuns, NoticeFilter, NoticeRow, OwnerId, RecordedTaskRuns,
+    RunClaim, RunStore, StepRow, StoreError, TaskRunFilter, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::value::Digest;
@@ -328,6 +329,15 @@ impl RunStore for FolderStore {
         run: FlowRunId,
     ) -> BoxFuture<'a, Result<Vec<TaskRunRow>, StoreError>> {
         now(self.read("reading task runs", |connection| {
+            Ok(read::changes_since(connection, run, 0)?.0.into_rows())
+        }))
+    }
+
+    fn recorded_task_runs<'a>(
+        &'a self,
+        run: FlowRunId,
+    ) -> BoxFuture<'a, Result<RecordedTaskRuns, StoreError>> {
+        now(self.read("reading task runs", |connection| {
             Ok(read::changes_since(connection, run, 0)?.0)
         }))
     }
@@ -338,7 +348,8 @@ impl RunStore for FolderStore {
         seq: u64,
     ) -> BoxFuture<'a, Result<(Vec<TaskRunRow>, u64), StoreError>> {
         now(self.read("reading task runs", |connection| {
-            read::changes_since(connection, run, seq)
+            let (changed, last) = read::changes_since(connection, run, seq)?;
+            Ok((changed.into_rows(), last))
         }))
     }
 

@@ -129,7 +129,7 @@ impl Tables {
                     run.row.owner = owner.filter(|_| !row.state.is_final());
                 }
             }
-            Change::TaskRun { run, row } => {
+            Change::TaskRun { run, row, .. } => {
                 if let Some(run) = self.flow_runs.get_mut(run) {
                     run.seq += 1;
                     run.task_runs.insert(row.call, (run.seq, (**row).clone()));

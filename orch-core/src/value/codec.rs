@@ -275,7 +275,7 @@ fn encode_canonical<T: Serialize + DeserializeOwned>(
     let (_, shape) =
         read_back::<T>(&bytes).map_err(|source| EncodeError::NotReadable { source })?;
     let stored = Stored {
-        digest: digest_of(raw::CANONICAL, &bytes),
+        digest: digest_of_stored(raw::CANONICAL, &bytes),
         format: raw::CANONICAL,
         shape,
         len: bytes.len() as u64,
@@ -374,7 +374,8 @@ fn write_own<T: StoredForm>(value: &T, out: Option<&mut dyn Write>) -> Result<St
     })
 }
 
-fn digest_of(format: u8, bytes: &[u8]) -> Digest {
+/// The digest of a value in its stored form.
+pub(crate) fn digest_of_stored(format: u8, bytes: &[u8]) -> Digest {
     let mut hasher = digest::hasher(format);
     hasher.update(bytes);
     digest::finish(&hasher)

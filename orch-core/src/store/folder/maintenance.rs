@@ -10,7 +10,7 @@ use super::super::{
 };
 use super::values::read_value;
 use super::write::first_task_run;
-use super::{FolderStore, ReadError, Writer, claims};
+use super::{FolderStore, ReadError, Writer, claims, packs};
 use crate::id::FlowRunId;
 use crate::value::Digest;
 
@@ -195,7 +195,11 @@ impl MaintainRuns for FolderStore {
             )?;
             table("t.key FROM cache t", &|row| {
                 Ok(ValueOf::Cached(row.get(6)?))
-            })
+            })?;
+            if only_blobs {
+                return Ok(());
+            }
+            packs::each_value(&connection, &mut |of, value| visit(of, Ok(value)))
         })
     }
 
@@ -207,6 +211,9 @@ impl MaintainRuns for FolderStore {
             match found {
                 Ok(mut problems) => {
                     problems.retain(|problem| problem != "ok");
+                    if problems.is_empty() {
+                        problems = packs::problems(connection)?;
+                    }
                     Ok(problems)
                 }
                 // Damaged in a way that not even the check survives.
@@ -290,6 +297,7 @@ fn collect_rows<T, P: Params>(
 fn bytes_by_run(connection: &Connection) -> Result<HashMap<i64, u64>, ReadError> {
     let sql = "SELECT run, sum(len) FROM (
             SELECT run, len FROM task_runs WHERE len IS NOT NULL
+            UNION ALL SELECT id >> 32 AS run, len FROM packed_task_runs
             UNION ALL SELECT run, len FROM steps WHERE len IS NOT NULL
             UNION ALL SELECT n, len FROM flow_runs WHERE len IS NOT NULL)
         GROUP BY run";
@@ -312,11 +320,17 @@ fn sweep_rows(writer: &Writer) -> Result<usize, ReadError> {
         let Some(n) = next else {
             break;
         };
-        let task_runs = "DELETE FROM task_runs WHERE id IN
-            (SELECT id FROM task_runs WHERE id >= ?1 AND id < ?2 LIMIT ?3)";
-        let room = ROWS_AT_ONCE.saturating_sub(deleted) as i64;
-        let ids = params![first_task_run(n), first_task_run(n + 1), room];
-        let mut of_run = execute(writer, task_runs, ids)?;
+        let mut of_run = 0;
+        for sql in [
+            "DELETE FROM packed_task_runs WHERE id IN
+                (SELECT id FROM packed_task_runs WHERE id >= ?1 AND id < ?2 LIMIT ?3)",
+            "DELETE FROM task_runs WHERE id IN
+                (SELECT id FROM task_runs WHERE id >= ?1 AND id < ?2 LIMIT ?3)",
+        ] {
+            let room = ROWS_AT_ONCE.saturating_sub(deleted + of_run) as i64;
+            let ids = params![first_task_run(n), first_task_run(n + 1), room];
+            of_run += execute(writer, sql, ids)?;
+        }
         for sql in [
             "DELETE FROM steps WHERE rowid IN
                 (SELECT rowid FROM steps WHERE run = ?1 LIMIT ?2)",

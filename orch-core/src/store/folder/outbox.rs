@@ -7,7 +7,6 @@ use super::ReadError;
 use super::read::all;
 use super::values::{json, to_json};
 
-/// Made whenever a folder is opened: stores of its format that were made before have none.
 pub(super) const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS outbox (
     n INTEGER PRIMARY KEY AUTOINCREMENT,

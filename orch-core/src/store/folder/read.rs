@@ -7,11 +7,12 @@ use rusqlite::{Connection, OptionalExtension as _, Params, Row, params};
 
 use super::super::{
     AttemptRow, CacheRow, CallId, FlowRunFilter, FlowRunRow, FoundTaskRun, KeyRow, OwnerId,
-    ParameterRow, Place, ResultOrigin, StepRow, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
+    ParameterRow, Place, RecordedTaskRuns, ResultOrigin, StepRow, StoredValue, TaskRow,
+    TaskRunFilter, TaskRunRow,
 };
-use super::ReadError;
 use super::values::{Bytes, VALUE, json, read_value};
 use super::write::{Argument, first_task_run};
+use super::{ReadError, packs};
 use crate::id::FlowRunId;
 use crate::report::{EdgeKind, NodeKind};
 use crate::value::Digest;
@@ -166,16 +167,17 @@ fn number_of(connection: &Connection, run: FlowRunId) -> Result<Option<(i64, i64
     Ok(found)
 }
 
+/// Reads the task runs of a flow run that changed after `seq`, and the number of the last change.
 pub(super) fn changes_since(
     connection: &Connection,
     run: FlowRunId,
     seq: u64,
-) -> Result<(Vec<TaskRunRow>, u64)> {
+) -> Result<(RecordedTaskRuns, u64)> {
     const TABLE: &str = "task_runs";
     // One view of the database for both queries.
     let connection = connection.unchecked_transaction()?;
     let Some((n, last)) = number_of(&connection, run)? else {
-        return Ok((Vec::new(), 0));
+        return Ok((RecordedTaskRuns::default(), 0));
     };
     let sql = format!(
         "SELECT call, scope, position, task, kind, name, state, attempts, crashes, ready_at,
@@ -232,7 +234,8 @@ pub(super) fn changes_since(
             is_orphaned: row.get(21)?,
         })
     })?;
-    Ok((rows, last as u64))
+    let packed = packs::read(&connection, n, seq as i64)?;
+    Ok((RecordedTaskRuns { packed, rows }, last as u64))
 }
 
 pub(super) fn find_task_runs(
@@ -247,20 +250,26 @@ pub(super) fn find_task_runs(
     };
     // No index has what is asked for: one pass over the task runs, in this order whatever the
     // planner thinks. Those of a flow run that is being removed have none.
-    let sql = "SELECT f.id, r.call, r.digest, r.from_run, r.from_call
+    let sql = "SELECT f.id, r.call, r.digest, r.from_run, r.from_call, f.n
         FROM task_runs r CROSS JOIN flow_runs f ON f.n = r.id >> 32
         WHERE (?1 IS NULL OR r.digest BETWEEN ?1 AND ?2)
             AND (?3 = '[]' OR r.from_run IN (SELECT value FROM json_each(?3)))
         ORDER BY r.id";
-    all(connection, sql, params![first, last, from], |row| {
+    // One view of the database for all queries.
+    let connection = connection.unchecked_transaction()?;
+    let mut found = all(&connection, sql, params![first, last, from], |row| {
         let (from_run, from_call): (Option<FlowRunId>, Option<CallId>) = (row.get(3)?, row.get(4)?);
-        Ok(FoundTaskRun {
+        let found = FoundTaskRun {
             run: row.get(0)?,
             call: row.get(1)?,
             result: row.get(2)?,
             origin: origin(from_run.zip(from_call)),
-        })
-    })
+        };
+        Ok((row.get(5)?, found))
+    })?;
+    packs::find(&connection, filter, &mut found)?;
+    found.sort_by_key(|(n, _): &(i64, FoundTaskRun)| *n);
+    Ok(found.into_iter().map(|(_, found)| found).collect())
 }
 
 fn origin(from: Option<(FlowRunId, CallId)>) -> ResultOrigin {
@@ -286,7 +295,7 @@ fn upstream(bytes: &[u8]) -> Result<Vec<(CallId, EdgeKind)>> {
         .ok_or_else(|| damaged("task_runs", "column `upstream` is no list of calls"))
 }
 
-fn read_task(connection: &Connection, id: i64) -> Result<TaskRow> {
+pub(super) fn read_task(connection: &Connection, id: i64) -> Result<TaskRow> {
     let sql = "SELECT task, name, fingerprint, version, source FROM tasks WHERE id = ?1";
     let task = connection
         .prepare_cached(sql)?

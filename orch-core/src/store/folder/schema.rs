@@ -6,10 +6,10 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::super::StoreError;
-use super::outbox;
+use super::{outbox, packs};
 
 /// The version of the layout. Raised by every change that an older release cannot read.
-pub(super) const FORMAT: u32 = 1;
+pub(super) const FORMAT: u32 = 2;
 
 /// Makes the database ready: journal mode, tables, version.
 pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreError> {
@@ -25,12 +25,6 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
             .query_row("PRAGMA user_version", [], |row| row.get(0))
             .map_err(failed("reading its version"))
     };
-    // Where it is there already this only reads.
-    let add_outbox = || {
-        connection
-            .execute_batch(outbox::TABLE)
-            .map_err(failed("making its tables"))
-    };
     let found = version()?;
     if found > FORMAT {
         return Err(StoreError::FormatTooNew {
@@ -40,7 +34,7 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
         });
     }
     if found == FORMAT {
-        return add_outbox();
+        return Ok(());
     }
     // Several engines may open a new folder at the same time. Of those that choose the journal at
     // once SQLite refuses all but one, however long they would wait.
@@ -57,22 +51,27 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
         .open(&lock)
         .map_err(io)?;
     file.lock().map_err(io)?;
-    if version()? == FORMAT {
-        return add_outbox();
+    let found = version()?;
+    if found == FORMAT {
+        return Ok(());
     }
-    // Before the first table: afterwards it would take a copy of the whole database.
+    if found == 0 {
+        // Before the first table: afterwards it would take a copy of the whole database.
+        connection
+            .execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
+            .map_err(failed("choosing its journal"))?;
+    }
+    let tables = [TABLES, outbox::TABLE, packs::TABLE].concat();
     connection
-        .execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
-        .map_err(failed("choosing its journal"))?;
-    connection
-        .execute_batch(TABLES)
-        .map_err(failed("making its tables"))?;
-    add_outbox()
+        .execute_batch(&format!(
+            "BEGIN IMMEDIATE; {tables} PRAGMA user_version = {FORMAT}; COMMIT;"
+        ))
+        .map_err(failed("making its tables"))
 }
 
+/// All but those that a module of their own writes. What is there already is left as it is: format 2
+/// added tables.
 const TABLES: &str = "
-BEGIN IMMEDIATE;
-
 CREATE TABLE IF NOT EXISTS tasks (
     id INTEGER PRIMARY KEY,
     task TEXT NOT NULL,
@@ -191,7 +190,4 @@ CREATE INDEX IF NOT EXISTS steps_by_blob ON steps (digest)
     WHERE value IS NULL AND digest IS NOT NULL;
 CREATE INDEX IF NOT EXISTS cache_by_blob ON cache (digest)
     WHERE value IS NULL AND digest IS NOT NULL;
-
-PRAGMA user_version = 1;
-COMMIT;
 ";

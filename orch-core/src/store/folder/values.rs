@@ -86,8 +86,8 @@ impl ToSql for State {
 impl FromSql for State {
     fn column_result(value: ValueRef<'_>) -> FromSqlResult<Self> {
         let word = value.as_str()?;
-        let state = State::ALL.into_iter().find(|state| state.word() == word);
-        state.ok_or_else(|| FromSqlError::Other(format!("`{word}` is no state").into()))
+        State::from_word(word)
+            .ok_or_else(|| FromSqlError::Other(format!("`{word}` is no state").into()))
     }
 }
 

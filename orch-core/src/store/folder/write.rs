@@ -1,6 +1,6 @@
 //! Writing rows: in groups, each within one transaction, each run's changes behind its fence.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,6 +10,7 @@ use super::super::{
     AttemptRow, CacheRow, CallId, Change, Durability, Epoch, Fence, FlowRunRow, OwnerId,
     ParameterRow, ResultOrigin, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow,
 };
+use super::packs::Items;
 use super::values::{inline_of, parts_of, to_json};
 use super::{ReadError, Writer, outbox};
 use crate::id::FlowRunId;
@@ -39,11 +40,11 @@ pub(super) const fn first_task_run(n: i64) -> i64 {
 }
 
 /// A run that a batch writes to.
-struct Run {
-    id: FlowRunId,
-    n: i64,
-    seq: i64,
-    epoch: Epoch,
+pub(super) struct Run {
+    pub(super) id: FlowRunId,
+    pub(super) n: i64,
+    pub(super) seq: i64,
+    pub(super) epoch: Epoch,
 }
 
 impl Writer {
@@ -142,10 +143,18 @@ impl Writer {
         if durability == Durability::Strict && batch.is_empty() {
             touch(&self.connection)?;
         }
+        let mut items = Items::new();
         for change in batch {
-            self.apply(change, &mut runs)?;
+            match self.item_of(change, &runs)? {
+                Some((n, row)) => items.entry(n).or_default().push(row),
+                None => self.apply(change, &mut runs)?,
+            }
         }
+        self.put_items(items, &mut runs)?;
         for run in runs {
+            if has_ended(batch, run.id) {
+                self.task_runs.0.remove(&run.n);
+            }
             let sql = "UPDATE flow_runs SET seq = ?2 WHERE n = ?1";
             self.connection
                 .prepare_cached(sql)?
@@ -174,47 +183,32 @@ impl Writer {
     }
 
     fn apply(&mut self, change: &Change, runs: &mut [Run]) -> Result<(), ReadError> {
-        let mut run_of = |id: &FlowRunId| {
-            let run = runs.iter_mut().find(|run| run.id == *id)?;
-            run.seq += 1;
-            Some((run.n, run.seq, run.epoch))
-        };
         match change {
             Change::Nothing => {}
             Change::FlowRun(row) => {
-                if let Some((n, ..)) = run_of(&row.id) {
-                    update_flow_run(&self.connection, n, row)?;
-                    if row.state.is_final() {
-                        self.task_runs.0.remove(&n);
-                    }
+                if let Some(run) = run_of(runs, row.id) {
+                    run.seq += 1;
+                    update_flow_run(&self.connection, run.n, row)?;
                 }
             }
-            Change::TaskRun { run, row } => {
-                if let Some((n, seq, epoch)) = run_of(run) {
-                    let task = self.task(&row.task)?;
-                    let id = self.task_run(n, epoch, row.call)?;
-                    put_task_run(&self.connection, id, seq, task, row)?;
+            Change::TaskRun { run, row, .. } => {
+                if let Some(run) = run_of(runs, *run) {
+                    self.put_row(run, row)?;
                 }
             }
             Change::Attempt { run, row } => {
-                if let Some((n, ..)) = run_of(run) {
-                    put_attempt(&self.connection, n, row)?;
+                if let Some(run) = run_of(runs, *run) {
+                    put_attempt(&self.connection, run.n, row)?;
                 }
             }
             Change::Orphaned { run, calls } => {
-                if let Some((n, seq, epoch)) = run_of(run) {
-                    let sql = "UPDATE task_runs SET is_orphaned = 1, seq = ?2 WHERE id = ?1";
-                    for call in calls {
-                        let id = self.task_run(n, epoch, *call)?;
-                        self.connection
-                            .prepare_cached(sql)?
-                            .execute(params![id, seq])?;
-                    }
+                if let Some(run) = run_of(runs, *run) {
+                    self.mark_orphans(run, calls)?;
                 }
             }
             Change::Step { run, row } => {
-                if let Some((n, ..)) = run_of(run) {
-                    put_step(&self.connection, n, row)?;
+                if let Some(run) = run_of(runs, *run) {
+                    put_step(&self.connection, run.n, row)?;
                 }
             }
             Change::Cache(row) => put_cache(&self.connection, row)?,
@@ -234,8 +228,47 @@ impl Writer {
         Ok(())
     }
 
-    /// The id of a task run's row; it gets one the first time.
-    fn task_run(&mut self, n: i64, epoch: Epoch, call: CallId) -> Result<i64, ReadError> {
+    /// Writes a row for a task run.
+    pub(super) fn put_row(&mut self, run: &mut Run, row: &TaskRunRow) -> Result<(), ReadError> {
+        run.seq += 1;
+        let task = self.task(&row.task)?;
+        let ids = self.ids(run.n, run.epoch)?;
+        let id = *ids.of_calls.entry(row.call).or_insert(ids.next);
+        ids.next = ids.next.max(id + 1);
+        put_task_run(&self.connection, id, run.seq, task, row)
+    }
+
+    fn mark_orphans(&mut self, run: &mut Run, calls: &[CallId]) -> Result<(), ReadError> {
+        run.seq += 1;
+        let mut packed = HashSet::new();
+        for call in calls {
+            let Some(id) = self.ids(run.n, run.epoch)?.of_calls.get(call).copied() else {
+                packed.insert(*call);
+                continue;
+            };
+            let sql = "UPDATE task_runs SET is_orphaned = 1, seq = ?2 WHERE id = ?1";
+            self.connection
+                .prepare_cached(sql)?
+                .execute(params![id, run.seq])?;
+        }
+        match packed.is_empty() {
+            true => Ok(()),
+            false => self.unpack_orphans(run, &packed),
+        }
+    }
+
+    /// Whether a task run has a row of its own.
+    pub(super) fn has_row(
+        &mut self,
+        n: i64,
+        epoch: Epoch,
+        call: CallId,
+    ) -> Result<bool, ReadError> {
+        Ok(self.ids(n, epoch)?.of_calls.contains_key(&call))
+    }
+
+    /// The ids of the rows of a flow run's task runs.
+    fn ids(&mut self, n: i64, epoch: Epoch) -> Result<&mut RunIds, ReadError> {
         let known = self.task_runs.0.get(&n);
         if known.is_none_or(|known| known.epoch != epoch) {
             let mut ids = RunIds {
@@ -255,14 +288,11 @@ impl Writer {
             drop(statement);
             self.task_runs.0.insert(n, ids);
         }
-        let ids = self.task_runs.0.get_mut(&n).expect("just looked up");
-        let id = *ids.of_calls.entry(call).or_insert(ids.next);
-        ids.next = ids.next.max(id + 1);
-        Ok(id)
+        Ok(self.task_runs.0.get_mut(&n).expect("just looked up"))
     }
 
     /// The number of a task; it gets one the first time.
-    fn task(&mut self, task: &Arc<TaskRow>) -> Result<i64, ReadError> {
+    pub(super) fn task(&mut self, task: &Arc<TaskRow>) -> Result<i64, ReadError> {
         if let Some(id) = self.tasks.0.get(task) {
             return Ok(*id);
         }
@@ -280,6 +310,16 @@ impl Writer {
         self.tasks.0.insert((**task).clone(), id);
         Ok(id)
     }
+}
+
+fn run_of(runs: &mut [Run], id: FlowRunId) -> Option<&mut Run> {
+    runs.iter_mut().find(|run| run.id == id)
+}
+
+/// Whether a batch ends a flow run.
+fn has_ended(batch: &[Change], run: FlowRunId) -> bool {
+    let ends = |change: &Change| matches!(change, Change::FlowRun(row) if row.id == run && row.state.is_final());
+    batch.iter().any(ends)
 }
 
 /// Gives a commit something to write: SQLite brings what was committed before to the disk only with

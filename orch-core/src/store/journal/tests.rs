@@ -397,6 +397,7 @@ fn of_several_rows_of_one_task_run_in_a_group_the_last_is_written() {
         let change = Change::TaskRun {
             run: fence.run,
             row: Box::new(row),
+            is_item: false,
         };
         journal.push(Some(fence), change, None)
     };
@@ -502,6 +503,7 @@ fn a_change_and_its_notices_are_in_one_group_and_the_notices_are_not_folded() {
         let change = Change::TaskRun {
             run: fence.run,
             row: Box::new(super::super::tests::task_run(1)),
+            is_item: false,
         };
         let notice = || {
             let on = crate::definition::HookOn::Success;

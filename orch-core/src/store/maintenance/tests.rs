@@ -213,6 +213,7 @@ fn task_run(fence: Fence, n: u32, result: StoredValue) -> Change {
     Change::TaskRun {
         run: fence.run,
         row: Box::new(row),
+        is_item: false,
     }
 }
 

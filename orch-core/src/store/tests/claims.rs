@@ -162,6 +162,7 @@ fn an_engine_that_was_replaced_writes_nothing<K: Kind>() {
     let put = |call: u8| Change::TaskRun {
         run: row.id,
         row: Box::new(task_run(call)),
+        is_item: false,
     };
     let lost = commit(
         &*first,

@@ -8,6 +8,9 @@ on_each_store! {
     a_flow_run_reads_back_as_it_was_recorded;
     task_runs_read_back_in_the_order_of_their_submission;
     task_runs_are_found_by_their_result_and_by_where_they_took_it_from;
+    items_of_maps_read_back_like_any_task_run;
+    an_item_that_is_written_again_replaces_what_was_there;
+    items_are_found_by_their_result_and_by_where_they_took_it_from;
     attempts_and_steps_belong_to_their_calls;
     cache_entries_are_found_by_key_and_by_task;
     a_pin_stays_when_a_result_is_made_anew;
@@ -86,6 +89,7 @@ fn task_runs_read_back_in_the_order_of_their_submission<K: Kind>() {
     let changes = [&full, &bare].map(|row| Change::TaskRun {
         run: fence.run,
         row: Box::new(row.clone()),
+        is_item: false,
     });
     commit(&*store, fence, &changes).unwrap();
     let rows = block_on(store.task_runs(fence.run)).unwrap();
@@ -122,6 +126,7 @@ fn task_runs_are_found_by_their_result_and_by_where_they_took_it_from<K: Kind>()
         let change = |row| Change::TaskRun {
             run: fence.run,
             row: Box::new(row),
+            is_item: false,
         };
         commit(&*store, fence, &rows.map(change)).unwrap();
     }
@@ -155,6 +160,135 @@ fn task_runs_are_found_by_their_result_and_by_where_they_took_it_from<K: Kind>()
     assert_eq!(found(of(&[second.run, first.run])), [taken]);
     assert_eq!(found(of(&[second.run])), []);
     assert_eq!(found(TaskRunFilter::default()).len(), 4);
+}
+
+/// An item of a map that completed.
+fn item(n: u32) -> TaskRunRow {
+    let mut call = [5; 16];
+    call[..4].copy_from_slice(&n.to_be_bytes());
+    TaskRunRow {
+        call: CallId(call),
+        scope: CallId([200; 16]),
+        index: n,
+        state: State::Completed,
+        ended_at: Some(Timestamp(i64::from(n) * 1_000)),
+        result: Some(value((n % 250) as u8)),
+        execution: u64::from(n),
+        ..task_run(1)
+    }
+}
+
+fn put(run: FlowRunId, row: &TaskRunRow) -> Change {
+    Change::TaskRun {
+        run,
+        row: Box::new(row.clone()),
+        is_item: true,
+    }
+}
+
+fn items_of_maps_read_back_like_any_task_run<K: Kind>() {
+    let kind = K::new("items");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("score", None));
+    let mut rows: Vec<TaskRunRow> = (0..2_500).map(item).collect();
+    rows[1_200].state = State::Failed;
+    rows[1_200].error = Some(error());
+    rows[7].result.as_mut().unwrap().place = Place::Blob;
+    let write = |rows: &[TaskRunRow]| {
+        let changes: Vec<Change> = rows.iter().map(|row| put(fence.run, row)).collect();
+        commit(&*store, fence, &changes).unwrap();
+    };
+    write(&rows[..1_500]);
+    let (seen, last) = block_on(store.changes_since(fence.run, 0)).unwrap();
+    assert_eq!(seen, rows[..1_500]);
+    // A few at a time.
+    rows[1_500..1_520].chunks(2).for_each(write);
+    write(&rows[1_520..]);
+    let (news, _) = block_on(store.changes_since(fence.run, last)).unwrap();
+    assert_eq!(news, rows[1_500..]);
+    assert_eq!(block_on(store.task_runs(fence.run)).unwrap(), rows);
+    let recorded = block_on(store.recorded_task_runs(fence.run)).unwrap();
+    assert_eq!(recorded.into_rows(), rows);
+}
+
+fn an_item_that_is_written_again_replaces_what_was_there<K: Kind>() {
+    let kind = K::new("items-again");
+    let store = kind.engine();
+    let fence = start(&*store, flow_run("score", None));
+    let mut rows: Vec<TaskRunRow> = (0..100).map(item).collect();
+    rows[3].state = State::Running;
+    let write = |rows: &[TaskRunRow]| {
+        let changes: Vec<Change> = rows.iter().map(|row| put(fence.run, row)).collect();
+        commit(&*store, fence, &changes).unwrap();
+    };
+    write(&rows);
+    // One that had a row of its own completes, one that was packed is undone, others ran again.
+    rows[3].state = State::Completed;
+    rows[4].state = State::RolledBack;
+    for row in &mut rows[20..40] {
+        row.execution += 1_000;
+    }
+    let mut again = rows[3..5].to_vec();
+    again.extend_from_slice(&rows[20..40]);
+    write(&again);
+    assert_eq!(block_on(store.task_runs(fence.run)).unwrap(), rows);
+
+    let calls = vec![rows[3].call, rows[5].call, rows[30].call];
+    let orphaned = Change::Orphaned {
+        run: fence.run,
+        calls,
+    };
+    commit(&*store, fence, &[orphaned]).unwrap();
+    for n in [3, 5, 30] {
+        rows[n].is_orphaned = true;
+    }
+    assert_eq!(block_on(store.task_runs(fence.run)).unwrap(), rows);
+}
+
+fn items_are_found_by_their_result_and_by_where_they_took_it_from<K: Kind>() {
+    let kind = K::new("items-found");
+    let store = kind.engine();
+    let (first, mut second) = (flow_run("score", None), flow_run("score", None));
+    second.started_at = Timestamp(first.started_at.0 + 1);
+    let (first, second) = (start(&*store, first), start(&*store, second));
+    let made: Vec<TaskRunRow> = (0..50).map(item).collect();
+    let taken: Vec<TaskRunRow> = (0..50)
+        .map(|n| TaskRunRow {
+            state: State::Cached,
+            origin: ResultOrigin::Cached {
+                run: first.run,
+                call: item(n).call,
+            },
+            ..item(n)
+        })
+        .collect();
+    for (fence, rows) in [(first, &made), (second, &taken)] {
+        let changes: Vec<Change> = rows.iter().map(|row| put(fence.run, row)).collect();
+        commit(&*store, fence, &changes).unwrap();
+    }
+    // It came to something else when it ran again.
+    let again = TaskRunRow {
+        result: Some(value(99)),
+        ..item(7)
+    };
+    commit(&*store, first, &[put(first.run, &again)]).unwrap();
+    let found = |filter: TaskRunFilter| -> Vec<(FlowRunId, CallId)> {
+        let found = block_on(store.find_task_runs(filter)).unwrap();
+        found.iter().map(|found| (found.run, found.call)).collect()
+    };
+    let with = |results| TaskRunFilter {
+        results: Some(results),
+        ..TaskRunFilter::default()
+    };
+    let both = |n| vec![(first.run, item(n).call), (second.run, item(n).call)];
+    assert_eq!(found(with(digest(8)..=digest(8))), both(8));
+    assert_eq!(found(with(digest(7)..=digest(7))), both(7)[1..]);
+    assert_eq!(found(with(digest(99)..=digest(99))), both(7)[..1]);
+    let of_first = TaskRunFilter {
+        from: vec![first.run],
+        ..TaskRunFilter::default()
+    };
+    assert_eq!(found(of_first).len(), 50);
 }
 
 fn attempts_and_steps_belong_to_their_calls<K: Kind>() {
@@ -283,6 +417,7 @@ fn who_looks_again_gets_what_has_changed_since<K: Kind>() {
             &[Change::TaskRun {
                 run: fence.run,
                 row,
+                is_item: false,
             }],
         )
         .unwrap();
