@@ -10,9 +10,10 @@ use std::time::Duration;
 
 use futures_util::FutureExt as _;
 use futures_util::future::Either;
+use tokio::sync::oneshot;
 use tokio::time::{Instant, Sleep};
 
-use crate::body::{Body, ended_meanwhile};
+use crate::body::{Begin, Body, ended_meanwhile};
 use crate::breaker::{Circuit, Pass, Refusal, Switched};
 use crate::definition::{HookOn, Kind, LimitUse};
 use crate::detail::Detail;
@@ -63,6 +64,17 @@ pub(crate) fn start_attempt(header: &Header, now: u64) -> Result<u32, Failure> {
         call_hooks(header, HookOn::Start, State::Running, None, None);
     }
     Ok(attempt)
+}
+
+/// Notes that an attempt of the policy loop starts, for its clocks as well.
+pub(crate) fn begin(header: &Header) -> Result<Instant, Failure> {
+    let now = header.flow.now();
+    start_attempt(header, now)?;
+    if header.definition.heartbeat.is_some() {
+        let last = &header.detail_mut().last_heartbeat;
+        last.store(now, Ordering::Relaxed);
+    }
+    Ok(Instant::now())
 }
 
 /// What a task run is held to, from the task and from the call.
@@ -329,24 +341,40 @@ async fn attempt_once<B: Body>(
     let loading = durable::load_inputs(&args);
     with_clocks(&queue_clocks, loading).await??;
 
-    start_attempt(header, flow.now())?;
-    let running = Lending {
-        body: Box::pin(AssertUnwindSafe(execute(node, args)).catch_unwind()),
+    let mut begun_at = Instant::now();
+    let (on_begin, begun) = if B::WAITS_FOR_THREAD {
+        let (on_begin, begun) = Begin::of(node);
+        (on_begin, Some(begun))
+    } else {
+        begun_at = begin(header)?;
+        (Begin::noted(), None)
+    };
+    let mut running = Lending {
+        body: Box::pin(AssertUnwindSafe(execute(node, args, on_begin)).catch_unwind()),
         held,
         taking_back: None,
         header,
     };
+    let mut ended = None;
+    if let Some(begun) = begun {
+        // Until there is a thread for it, the attempt is in the queue.
+        match with_clocks(&queue_clocks, until_begun(&mut running, begun)).await? {
+            Begun::Ended(result) => ended = Some(result),
+            Begun::At(instant) => begun_at = instant,
+        }
+    }
     let timeout = policy
         .timeout
-        .map(|after| (Instant::now() + after, Clock::Attempt, after));
+        .map(|after| (begun_at + after, Clock::Attempt, after));
     let running = async {
-        match running.await {
-            Ok(result) => result,
-            Err(panic) => Err(Failure::panicked(&*panic)),
-        }
+        let ended = match ended {
+            Some(ended) => ended,
+            None => running.await,
+        };
+        ended.unwrap_or_else(|panic| Err(Failure::panicked(&*panic)))
     };
     let mut running = pin!(running);
-    let watched = with_heartbeat(header, policy.heartbeat, running.as_mut());
+    let watched = with_heartbeat(header, policy.heartbeat, begun_at, running.as_mut());
     let result = match with_clocks(&[timeout, deadline], watched).await {
         Ok(Ok(result)) => result,
         Ok(Err(timed_out)) | Err(timed_out) => {
@@ -461,19 +489,50 @@ fn settle(header: &Header, pass: &Pass, failure: Option<&Failure>) {
     header.flow.emit(event);
 }
 
+/// What became of the wait for a body to begin.
+enum Begun<R> {
+    /// It began at this moment.
+    At(Instant),
+    /// It has ended already, with this, or could not begin.
+    Ended(R),
+}
+
+/// Waits until a body begins.
+async fn until_begun<F: Future + Unpin>(
+    body: &mut F,
+    mut begun: oneshot::Receiver<Instant>,
+) -> Begun<F::Output> {
+    poll_fn(|cx| {
+        if let Poll::Ready(result) = Pin::new(&mut *body).poll(cx) {
+            return Poll::Ready(Begun::Ended(result));
+        }
+        match std::task::ready!(begun.poll_unpin(cx)) {
+            Ok(at) => Poll::Ready(Begun::At(at)),
+            // It could not begin; the body is about to say why.
+            Err(_) => Poll::Ready(Begun::At(Instant::now())),
+        }
+    })
+    .await
+}
+
 /// Executes the task's body, or what a test put in its place.
 fn execute<B: Body>(
     node: &Arc<Node<B>>,
     args: B::Args,
+    begin: Begin<B>,
 ) -> impl Future<Output = Result<B::Output, Failure>> + Send {
     let header = &node.header;
     let engine = &header.flow.engine;
     if let Some(fault) = engine.faults.next(header) {
-        return Either::Left(Either::Left(std::future::ready(Err(fault))));
+        let failed = begin.note().and(Err(fault));
+        return Either::Left(Either::Left(std::future::ready(failed)));
     }
     match engine.faults.stub::<B>() {
-        Some(stub) => Either::Left(Either::Right(stub(args))),
-        None => Either::Right(B::attempt(node, args)),
+        Some(stub) => Either::Left(Either::Right(async move {
+            begin.note()?;
+            stub(args).await
+        })),
+        None => Either::Right(B::attempt_when_begun(node, args, begin)),
     }
 }
 
@@ -546,6 +605,7 @@ async fn with_clocks<F: Future>(clocks: &[SetClock], future: F) -> Result<F::Out
 async fn with_heartbeat<F: Future>(
     header: &Header,
     heartbeat: Option<Duration>,
+    begun_at: Instant,
     body: F,
 ) -> Result<F::Output, Failure> {
     let Some(silence) = heartbeat else {
@@ -553,9 +613,8 @@ async fn with_heartbeat<F: Future>(
     };
     let flow = &header.flow;
     let last = &header.detail_mut().last_heartbeat;
-    last.store(flow.now(), Ordering::Relaxed);
     let mut body = pin!(body);
-    let mut timer: Pin<Box<Sleep>> = Box::pin(tokio::time::sleep(silence));
+    let mut timer: Pin<Box<Sleep>> = Box::pin(tokio::time::sleep_until(begun_at + silence));
     poll_fn(|cx| {
         loop {
             if let Poll::Ready(result) = body.as_mut().poll(cx) {

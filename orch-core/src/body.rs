@@ -7,6 +7,8 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use futures_util::future::BoxFuture;
+use tokio::sync::oneshot;
+use tokio::time::Instant;
 use tokio_util::sync::ReusableBoxFuture;
 
 use crate::attempt;
@@ -180,6 +182,47 @@ pub(crate) trait Body: Sized + Send + Sync + 'static {
         node: &Arc<Node<Self>>,
         args: Self::Args,
     ) -> impl Future<Output = Result<Self::Output, Failure>> + Send;
+
+    /// Whether an attempt that could start waits for a thread before its body begins.
+    const WAITS_FOR_THREAD: bool = false;
+
+    /// The same for a body that may wait for a thread: it notes there that it begins.
+    fn attempt_when_begun(
+        node: &Arc<Node<Self>>,
+        args: Self::Args,
+        begin: Begin<Self>,
+    ) -> impl Future<Output = Result<Self::Output, Failure>> + Send {
+        async move {
+            begin.note()?;
+            Self::attempt(node, args).await
+        }
+    }
+}
+
+/// What is still to be noted of an attempt when its body begins.
+pub(crate) struct Begin<B: Body>(Option<(Arc<Node<B>>, oneshot::Sender<Instant>)>);
+
+impl<B: Body> Begin<B> {
+    /// Of an attempt that counts as started already.
+    pub(crate) fn noted() -> Self {
+        Self(None)
+    }
+
+    /// Of an attempt that starts when its body begins. The policy loop is told when that is.
+    pub(crate) fn of(node: &Arc<Node<B>>) -> (Self, oneshot::Receiver<Instant>) {
+        let (told, begun) = oneshot::channel();
+        (Self(Some((Arc::clone(node), told))), begun)
+    }
+
+    /// Notes that the body begins.
+    pub(crate) fn note(self) -> Result<(), Failure> {
+        if let Some((node, told)) = self.0 {
+            let begun_at = attempt::begin(&node.header)?;
+            // Nobody may wait for it any more.
+            let _ = told.send(begun_at);
+        }
+        Ok(())
+    }
 }
 
 /// How a node started.
@@ -365,15 +408,29 @@ impl<T: SyncTask> Body for BlockingBody<T> {
     }
 
     async fn attempt(node: &Arc<Node<Self>>, args: T::Args) -> Result<T::Output, Failure> {
+        Self::attempt_when_begun(node, args, Begin::noted()).await
+    }
+
+    const WAITS_FOR_THREAD: bool = true;
+
+    async fn attempt_when_begun(
+        node: &Arc<Node<Self>>,
+        args: T::Args,
+        begin: Begin<Self>,
+    ) -> Result<T::Output, Failure> {
         let flow = &node.header.flow;
         let any = Arc::clone(node) as Arc<dyn AnyNode>;
         let job = move || {
+            begin.note()?;
             let run = AssertUnwindSafe(|| T::run(args));
-            context::within(&any, || catch_unwind(run))
+            match context::within(&any, || catch_unwind(run)) {
+                Ok(result) => result,
+                Err(panic) => Err(Failure::panicked(&*panic)),
+            }
         };
-        match compute::call(&flow.engine, flow.runtime(), job).await {
-            Ok(Ok(result)) => result,
-            Ok(Err(panic)) => Err(Failure::panicked(&*panic)),
+        let priority = node.header.priority();
+        match compute::call(&flow.engine, flow.runtime(), job, priority).await {
+            Ok(result) => result,
             Err(compute::Gone) => Err(Failure::last(TaskErrorKind::RuntimeShutDown)),
         }
     }

@@ -15,14 +15,15 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use crate::engine::EngineInner;
+use crate::ready::ReadyQueue;
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// What a job is to the task run that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// It begins, or is about to.
-    Beginning,
+    /// It begins, or is about to: those of a higher priority first.
+    Beginning { priority: i32 },
     /// It has what it needs to go on, or to be kept: such jobs come before those that begin. Behind a
     /// thousand bodies that wait, a finished result would wait to be stored, and be lost with the
     /// process.
@@ -50,7 +51,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     under_way: VecDeque<Job>,
-    beginning: VecDeque<Job>,
+    beginning: ReadyQueue<Job>,
     /// Threads that count towards the size.
     threads: usize,
     idle: usize,
@@ -79,7 +80,7 @@ impl Pool {
     fn submit(&self, job: Job, stage: Stage) {
         let mut state = self.0.lock();
         match stage {
-            Stage::Beginning => state.beginning.push_back(job),
+            Stage::Beginning { priority } => state.beginning.push(job, priority),
             Stage::UnderWay => state.under_way.push_back(job),
         }
         self.start_thread_if_needed(&mut state);
@@ -124,9 +125,7 @@ impl State {
     }
 
     fn next(&mut self) -> Option<Job> {
-        self.under_way
-            .pop_front()
-            .or_else(|| self.beginning.pop_front())
+        self.under_way.pop_front().or_else(|| self.beginning.pop())
     }
 }
 
@@ -179,11 +178,17 @@ fn uses_runtime(runtime: &Handle) -> bool {
 }
 
 /// Runs a job on the engine's pool.
-pub(crate) fn run(engine: &EngineInner, runtime: Option<&Handle>, job: Job) {
-    submit(engine, runtime, job, Stage::Beginning);
+pub(crate) fn run(engine: &EngineInner, runtime: Option<&Handle>, job: Job, priority: i32) {
+    submit(engine, runtime, job, Stage::Beginning { priority });
 }
 
 fn submit(engine: &EngineInner, runtime: Option<&Handle>, job: Job, stage: Stage) {
+    let span = tracing::Span::current();
+    let job: Job = match span.is_disabled() {
+        true => job,
+        // What the job logs belongs to the task run, also to whoever listens for themselves.
+        false => Box::new(move || span.in_scope(job)),
+    };
     match runtime {
         Some(runtime) if uses_runtime(runtime) => drop(runtime.spawn_blocking(job)),
         Some(runtime) => {
@@ -221,14 +226,15 @@ const RUNNING: u8 = 1;
 const DONE: u8 = 2;
 const ABANDONED: u8 = 3;
 
-/// Runs a job on the engine's pool and waits for its result. When the wait is dropped, a job that
-/// has not started never will, and one that runs is abandoned.
+/// Runs a job on the engine's pool and waits for its result: those of a higher priority begin first.
+/// When the wait is dropped, a job that has not started never will, and one that runs is abandoned.
 pub(crate) fn call<R: Send + 'static>(
     engine: &EngineInner,
     runtime: Option<&Handle>,
     job: impl FnOnce() -> R + Send + 'static,
+    priority: i32,
 ) -> Call<R> {
-    call_at(Stage::Beginning, engine, runtime, job)
+    call_at(Stage::Beginning { priority }, engine, runtime, job)
 }
 
 /// The same for a job of a task run that is under way: it comes before what only begins.
@@ -314,14 +320,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_under_way_comes_before_what_begins() {
+    fn what_is_under_way_comes_before_what_begins_and_priorities_order_that() {
         let pool = Pool::new(1);
         let (go, gate) = mpsc::channel::<()>();
         let (told, order) = mpsc::channel();
-        pool.submit(Box::new(move || gate.recv().unwrap()), Stage::Beginning);
+        let beginning = |priority| Stage::Beginning { priority };
+        pool.submit(Box::new(move || gate.recv().unwrap()), beginning(0));
         for (name, stage) in [
-            ("first body", Stage::Beginning),
-            ("second body", Stage::Beginning),
+            ("first body", beginning(0)),
+            ("second body", beginning(0)),
+            ("unimportant body", beginning(-1)),
+            ("urgent body", beginning(1)),
             ("first result", Stage::UnderWay),
             ("second result", Stage::UnderWay),
         ] {
@@ -329,8 +338,15 @@ mod tests {
             pool.submit(Box::new(move || told.send(name).unwrap()), stage);
         }
         go.send(()).unwrap();
-        let order: Vec<&str> = order.iter().take(4).collect();
-        let expected = ["first result", "second result", "first body", "second body"];
+        let order: Vec<&str> = order.iter().take(6).collect();
+        let expected = [
+            "first result",
+            "second result",
+            "urgent body",
+            "first body",
+            "second body",
+            "unimportant body",
+        ];
         assert_eq!(order, expected);
     }
 }

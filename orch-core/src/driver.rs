@@ -110,8 +110,10 @@ impl Driver {
             }
             Ok(Started::Done(result)) => self.end(node, result),
             Ok(Started::Elsewhere(job)) => {
+                let priority = node.header().priority();
                 drop(node);
-                compute::run(&self.flow.engine, self.flow.runtime(), job);
+                let _span = span.enter();
+                compute::run(&self.flow.engine, self.flow.runtime(), job, priority);
             }
             Err(panic) => self.end(node, Err(Failure::panicked(&*panic))),
         }

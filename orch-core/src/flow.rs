@@ -1,7 +1,6 @@
 //! A flow run inside the engine: what is ready, who works on it, what has ended.
 
 mod dispatch;
-mod queue;
 mod record;
 mod rehearse;
 mod rollback;
@@ -37,6 +36,7 @@ use crate::node::{AnyNode, CopyInputs, Header, Node, Waiter};
 use crate::outbox::Outbox;
 use crate::padded::Padded;
 use crate::policy::failure_mode::FailureMode;
+use crate::ready::ReadyQueue;
 use crate::recorder::Recorder;
 use crate::report::{EdgeKind, NodeKind};
 use crate::scope::{Scope, Seeds};
@@ -45,7 +45,6 @@ use crate::steps::Steps;
 use crate::stop::Stop;
 use crate::store::{CallId, Timestamp};
 
-use self::queue::ReadyQueue;
 use self::record::{Records, Submission};
 pub(crate) use self::rehearse::{
     Busy, REHEARSED_ITEMS, Rehearsal, Rehearsed, RehearsedSubflow, rehearse,
@@ -74,7 +73,7 @@ pub(crate) struct Flow {
     /// Tasks to execute whatever the cache has.
     pub(crate) refresh: Vec<String>,
 
-    queue: Padded<Mutex<ReadyQueue>>,
+    queue: Padded<Mutex<ReadyQueue<Arc<dyn AnyNode>>>>,
     has_priorities: AtomicBool,
     drivers: Padded<AtomicUsize>,
     max_drivers: usize,

@@ -86,6 +86,7 @@ mod pattern;
 mod policy;
 #[cfg(feature = "progress")]
 mod progress;
+mod ready;
 mod recorder;
 mod register;
 pub mod report;

@@ -1044,6 +1044,106 @@ fn an_abandoned_body_is_counted_and_holds_up_neither_the_flow_nor_the_pool() {
     assert_eq!(runtime.block_on(run).unwrap(), 6);
 }
 
+/// Has to wait for the pool's only thread.
+#[task(retries = 1, queue_timeout = "150ms")]
+fn waits_for_a_thread(value: u32) -> u32 {
+    value
+}
+
+/// Has less time than it waits for the thread.
+#[task(timeout = "250ms", on_timeout = "abandon")]
+fn is_quick_once_it_runs(value: u32) -> u32 {
+    value
+}
+
+#[flow]
+async fn queues_for_a_thread(gate: Gate, open: mpsc::Sender<()>) -> Result<u32, TaskError> {
+    let holding = waits_for_gate_without_a_clock(gate);
+    until(|| holding.state() == State::Running).await;
+    let in_time = is_quick_once_it_runs(7);
+    let late = waits_for_a_thread(8).await.unwrap_err();
+    assert!(
+        matches!(
+            late.kind(),
+            TaskErrorKind::TimedOut {
+                clock: Clock::Queue,
+                ..
+            }
+        ),
+        "{late}"
+    );
+    assert_eq!(in_time.state(), State::Pending);
+    open.send(()).expect("the gate is there");
+    holding.await?;
+    Ok(*in_time.await?)
+}
+
+#[test]
+fn an_attempt_that_waits_for_a_thread_is_in_the_queue_and_has_not_started() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    let engine = Engine::builder().compute_threads(1).build();
+    let (open, gate) = mpsc::channel();
+    let (result, report) = runtime.block_on(async {
+        let run = queues_for_a_thread(Arc::new(Mutex::new(gate)), open);
+        run.start(&engine).unwrap().finish().await
+    });
+    assert_eq!(result.unwrap(), 7);
+    let [_, in_time, late] = &report.task_runs[..] else {
+        panic!("{:?}", report.task_runs)
+    };
+    assert!(
+        in_time.started > Some(Duration::from_millis(300)),
+        "{in_time:?}"
+    );
+    assert_eq!((late.state, late.attempts), (State::TimedOut, 0));
+}
+
+#[flow(failure = "stop_on_failure")]
+async fn fails_while_one_waits_for_a_thread(gate: Gate) -> Result<(), TaskError> {
+    let holding = waits_for_gate_without_a_clock(gate);
+    until(|| holding.state() == State::Running).await;
+    let waiting = waits_for_a_thread::with().queue_timeout(seconds(600));
+    drop(waiting.submit(1));
+    waits_the_same::with().retries(0).submit().await?;
+    Ok(())
+}
+
+#[test]
+fn what_waits_for_a_thread_is_not_started_after_a_failure() {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_time()
+        .build()
+        .unwrap();
+    let engine = Engine::builder().compute_threads(1).build();
+    let (open, gate) = mpsc::channel();
+    let (result, report) = runtime.block_on(async {
+        let mut events = engine.subscribe();
+        let run = fails_while_one_waits_for_a_thread(Arc::new(Mutex::new(gate)));
+        let run = run.start(&engine).unwrap();
+        loop {
+            let event = tokio::time::timeout(seconds(60), events.next()).await;
+            let Some(Received::Event(event)) = event.expect("it is stopped while the gate is shut")
+            else {
+                panic!("the engine is there and the subscriber is quick")
+            };
+            if matches!(event.kind, EventKind::TaskRunEnded { state, .. } if state == State::Cancelled)
+            {
+                break;
+            }
+        }
+        open.send(()).unwrap();
+        run.finish().await
+    });
+    assert!(result.is_err());
+    let states: Vec<State> = report.task_runs.iter().map(|run| run.state).collect();
+    assert_eq!(states, [State::Completed, State::Cancelled, State::Failed]);
+}
+
 #[task]
 fn waits_for_gate_without_a_clock(gate: Gate) -> u32 {
     let opened = gate.lock().unwrap().recv();

@@ -4,13 +4,13 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, MutexGuard};
 use std::task::Waker;
 
-use super::queue::ReadyQueue;
 use super::{Flow, Parked, lock};
 use crate::attempt;
 use crate::body::Body;
 use crate::driver::{self, Driver};
 use crate::durable;
 use crate::node::{AnyNode, Node};
+use crate::ready::ReadyQueue;
 
 impl Flow {
     /// Runs an inline node on the spot if nothing speaks against it, and queues any other.
@@ -42,10 +42,11 @@ impl Flow {
 
     /// The same for a driver that takes it from the queue itself.
     pub(crate) fn push_quietly(&self, node: Arc<dyn AnyNode>) {
-        if node.header().priority() != 0 {
+        let priority = node.header().priority();
+        if priority != 0 {
             self.has_priorities.store(true, Ordering::Relaxed);
         }
-        self.lock_queue().push(node);
+        self.lock_queue().push(node, priority);
     }
 
     /// Whether any task run of this flow run came with a priority.
@@ -57,7 +58,7 @@ impl Flow {
         self.lock_queue().pop()
     }
 
-    pub(super) fn lock_queue(&self) -> MutexGuard<'_, ReadyQueue> {
+    pub(super) fn lock_queue(&self) -> MutexGuard<'_, ReadyQueue<Arc<dyn AnyNode>>> {
         lock(&self.queue)
     }
 
