@@ -7,8 +7,8 @@ use std::cell::RefCell;
 use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -173,7 +173,18 @@ pub(crate) fn with_current<R>(read: impl FnOnce(Option<&Place>) -> R) -> R {
     PLACE.with_borrow(|place| read(place.as_ref()))
 }
 
+/// Returns the task run whose body this is.
+pub(crate) fn current_node() -> Option<Weak<dyn AnyNode>> {
+    with_current(|place| place.and_then(|place| place.node.as_ref().map(Arc::downgrade)))
+}
+
 impl Place {
+    /// Returns the task run that waits while what runs here does: in the body of a subflow, the one
+    /// that called it.
+    fn waiting(&self) -> Option<Arc<dyn AnyNode>> {
+        self.node.clone().or_else(|| self.flow.caller_node())
+    }
+
     /// Returns what a task run submitted here belongs to.
     pub(crate) fn scope(&self) -> Option<Arc<Scope>> {
         if let Some(scope) = &self.scope {
@@ -229,7 +240,7 @@ pub(crate) fn note_await(
     node: &dyn Fn() -> Option<Arc<dyn AnyNode>>,
     is_awaited: &mut bool,
 ) -> Result<(), TaskError> {
-    let Some(waiting) = with_current(|place| place.and_then(|place| place.node.clone())) else {
+    let Some(waiting) = with_current(|place| place.and_then(Place::waiting)) else {
         return Ok(());
     };
     let header = waiting.header();
@@ -252,7 +263,7 @@ pub(crate) fn note_await(
 
 /// Notes that the running body awaits another task run no longer.
 pub(crate) fn end_await(awaited: &Header) {
-    let waiting = with_current(|place| place.and_then(|place| place.node.clone()));
+    let waiting = with_current(|place| place.and_then(Place::waiting));
     if let Some(waiting) = waiting {
         end_await_of(waiting.header(), awaited);
     }

@@ -20,7 +20,7 @@ pub(crate) use self::resuming::find;
 #[cfg(feature = "config")]
 pub use self::settings::{Setting, SettingError, SettingSource, SettingSources};
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 #[cfg(feature = "sqlite")]
 use std::path::Path;
@@ -365,6 +365,7 @@ impl EngineInner {
         match admitted {
             Err(kind) => flow::refuse(&flow, kind, deliver),
             Ok(admission) => {
+                flow.open_span();
                 let body = body(&flow);
                 let running = Arc::clone(&flow);
                 let mut guard = CrashGuard::new(Arc::clone(&flow), deliver);
@@ -466,7 +467,11 @@ impl Running {
             });
             if places.under_way.len() >= max_running as usize {
                 match when_full {
-                    WhenFull::Queue => {}
+                    WhenFull::Queue => {
+                        if places.wait_for_each_other(&self.flows, flow, max_running) {
+                            return Err(FlowErrorKind::Deadlock { max_running });
+                        }
+                    }
                     WhenFull::Skip => return Err(FlowErrorKind::TooManyRunning { max_running }),
                     WhenFull::CancelNew => {
                         return Err(FlowErrorKind::Cancelled {
@@ -491,6 +496,33 @@ impl Running {
         }
         self.flows.insert(flow.id, Arc::clone(flow));
         Ok(admission)
+    }
+}
+
+impl Places {
+    /// Whether nobody who has a place could end any more if a flow run waited for one: each waits for
+    /// a flow run that it called itself, over whatever is between, and that waits for a place.
+    fn wait_for_each_other(
+        &self,
+        flows: &HashMap<FlowRunId, Arc<Flow>>,
+        newcomer: &Arc<Flow>,
+        max_running: u32,
+    ) -> bool {
+        if newcomer.caller.is_none() {
+            return false;
+        }
+        // Places are given in the order of the queue.
+        let (holders, waiting) = self.under_way.split_at(max_running as usize);
+        let waiting = waiting.iter().filter_map(|id| flows.get(id));
+        let mut stuck: HashSet<FlowRunId> = HashSet::new();
+        for waiting in waiting.chain([newcomer]) {
+            let mut caller = waiting.caller;
+            while let Some((id, _)) = caller {
+                stuck.insert(id);
+                caller = flows.get(&id).and_then(|flow| flow.caller);
+            }
+        }
+        holders.iter().all(|holder| stuck.contains(holder))
     }
 }
 

@@ -10,7 +10,7 @@ mod supervise;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, AtomicUsize, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError, Weak};
 use std::task::Waker;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use tokio::time::Instant;
 
 use crate::body::Body;
 use crate::completion::Completion;
+use crate::context;
 use crate::definition::{Definition, FlowDefinition, HookOn};
 use crate::detail::Detail;
 use crate::driver::{self, Ending};
@@ -31,7 +32,7 @@ use crate::id::FlowRunId;
 use crate::identity::{Calls, Identity};
 use crate::input::Arguments;
 use crate::key::CallHasher;
-use crate::logs::LogBuffer;
+use crate::logs::{self, LogBuffer};
 use crate::node::{AnyNode, CopyInputs, Header, Node, Waiter};
 use crate::outbox::Outbox;
 use crate::padded::Padded;
@@ -69,6 +70,8 @@ pub(crate) struct Flow {
     grace: Duration,
     /// The task run of the flow that called this one, for a subflow.
     pub(crate) caller: Option<(FlowRunId, u32)>,
+    /// The same task run: what the flow body waits for, it waits for.
+    caller_node: Option<Weak<dyn AnyNode>>,
     pub(crate) tags: Vec<String>,
     /// Tasks to execute whatever the cache has.
     pub(crate) refresh: Vec<String>,
@@ -97,6 +100,8 @@ pub(crate) struct Flow {
     parked: Mutex<HashMap<u32, Parked, BuildHasherDefault<IndexHasher>>>,
     finally: Mutex<Vec<Finally>>,
     pub(crate) logs: LogBuffer,
+    /// From the start to the end, where a subscriber wants it.
+    span: Mutex<Option<tracing::Span>>,
     /// Whether it had ended before, and all there is of it is its record.
     is_settled: bool,
     /// What is written of it to a store, if the engine has one.
@@ -276,6 +281,7 @@ impl Flow {
             failure_mode,
             grace,
             caller: spec.caller,
+            caller_node: spec.caller.and_then(|_| context::current_node()),
             tags,
             refresh: spec.refresh,
             queue: Padded::default(),
@@ -296,6 +302,7 @@ impl Flow {
             parked: Mutex::default(),
             finally: Mutex::default(),
             logs: LogBuffer::new(engine.config.log_limit),
+            span: Mutex::default(),
             is_settled,
             recorder,
             calls: Calls::default(),
@@ -308,6 +315,11 @@ impl Flow {
 
     pub(crate) fn name(&self) -> &str {
         &self.name
+    }
+
+    /// The task run that called it, for a subflow.
+    pub(crate) fn caller_node(&self) -> Option<Arc<dyn AnyNode>> {
+        self.caller_node.as_ref()?.upgrade()
     }
 
     pub(crate) fn runtime(&self) -> Option<&Runtime> {
@@ -373,6 +385,26 @@ impl Flow {
     pub(crate) fn is_lost(&self) -> bool {
         let recorder = self.recorder.as_ref();
         recorder.is_some_and(|recorder| recorder.is_lost())
+    }
+
+    /// Opens its span, inside of what is current here.
+    pub(crate) fn open_span(self: &Arc<Self>) {
+        let span = logs::flow_span(self);
+        *lock(&self.span) = Some(span);
+    }
+
+    /// Returns its span; what is current here, if it has none.
+    pub(crate) fn span(&self) -> tracing::Span {
+        let span = lock(&self.span).clone();
+        span.unwrap_or_else(tracing::Span::current)
+    }
+
+    /// Lets go of its span: for those who listen, it ends when the last one does.
+    fn close_span(&self) {
+        let span = lock(&self.span).take();
+        if span.is_some_and(|span| !span.is_disabled()) {
+            logs::forget_flow(self);
+        }
     }
 
     pub(crate) fn state(&self) -> State {
@@ -450,7 +482,7 @@ impl Flow {
         let flow = &node.header.flow;
         if spec.definition.takes_context() {
             // Now and not when it is asked for, so that it depends on the order of the calls alone.
-            crate::context::seed_of(&node.header);
+            context::seed_of(&node.header);
         }
         if flow.engine.events.is_live() && !node.header.is_item() {
             flow.emit(EventKind::submitted(&node.header));

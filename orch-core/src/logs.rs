@@ -53,10 +53,13 @@ impl LogBuffer {
     }
 }
 
-/// Returns the span of a task run: disabled, and nearly free, unless a subscriber wants it.
+/// Returns the span of a task run, inside that of its flow run: disabled, and nearly free, unless a
+/// subscriber wants it.
 pub(crate) fn task_span(flow: &Flow, header: &Header) -> tracing::Span {
     tracing::info_span!(
         target: "orch",
+        // Looked at only if a subscriber wants the span.
+        parent: &flow.span(),
         "task_run",
         flow_run = flow.name(),
         task = header.definition.name,
@@ -64,12 +67,29 @@ pub(crate) fn task_span(flow: &Flow, header: &Header) -> tracing::Span {
     )
 }
 
-/// Notes a flow run that starts, so that the layer finds it.
-pub(crate) fn enter_flow(flow: &Arc<Flow>, span: &tracing::Span) {
+/// Makes the span of a flow run that starts, inside of what is current where it is started, and notes
+/// it so that the layer finds it.
+pub(crate) fn flow_span(flow: &Arc<Flow>) -> tracing::Span {
+    let span = tracing::info_span!(
+        target: "orch",
+        "flow_run",
+        flow = flow.definition.name,
+        flow_run = %flow.name(),
+        id = %flow.id,
+    );
     #[cfg(feature = "logs")]
-    layer::register(flow, span);
+    if !span.is_disabled() {
+        layer::register(flow);
+    }
+    span
+}
+
+/// The flow run of a span has ended.
+pub(crate) fn forget_flow(flow: &Flow) {
+    #[cfg(feature = "logs")]
+    layer::forget(flow.id);
     #[cfg(not(feature = "logs"))]
-    let _ = (flow, span);
+    let _ = flow;
 }
 
 #[cfg(feature = "logs")]
@@ -79,7 +99,7 @@ pub use self::layer::LogLayer;
 mod layer {
     use std::collections::HashMap;
     use std::fmt::{self, Write as _};
-    use std::sync::{Arc, LazyLock, Mutex, PoisonError, Weak};
+    use std::sync::{Arc, LazyLock, Mutex, MutexGuard, PoisonError, Weak};
     use std::time::Duration;
 
     use tracing::field::{Field, Visit};
@@ -90,6 +110,7 @@ mod layer {
 
     use crate::context;
     use crate::flow::Flow;
+    use crate::id::FlowRunId;
     use crate::report::LogReport;
 
     /// A `tracing` layer that attaches what is logged, by any crate, to the task run that logged
@@ -115,36 +136,46 @@ mod layer {
         }
     }
 
-    /// Flow runs by the id of their span, for records outside of any body.
-    static FLOWS: LazyLock<Mutex<HashMap<u64, Weak<Flow>>>> = LazyLock::new(Mutex::default);
+    /// The flow runs under way that have a span, for records outside of any body.
+    static FLOWS: LazyLock<Mutex<HashMap<FlowRunId, Weak<Flow>>>> = LazyLock::new(Mutex::default);
 
-    pub(super) fn register(flow: &Arc<Flow>, span: &tracing::Span) {
-        if let Some(id) = span.id() {
-            let mut flows = FLOWS.lock().unwrap_or_else(PoisonError::into_inner);
-            flows.retain(|_, flow| flow.strong_count() > 0);
-            flows.insert(id.into_u64(), Arc::downgrade(flow));
-        }
+    fn flows() -> MutexGuard<'static, HashMap<FlowRunId, Weak<Flow>>> {
+        FLOWS.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn flow_of_span(id: &Id) -> Option<Arc<Flow>> {
-        let flows = FLOWS.lock().unwrap_or_else(PoisonError::into_inner);
-        flows.get(&id.into_u64())?.upgrade()
+    pub(super) fn register(flow: &Arc<Flow>) {
+        flows().insert(flow.id, Arc::downgrade(flow));
     }
 
-    /// The index of the task run that a span belongs to.
-    struct TaskRunIndex(u32);
+    pub(super) fn forget(flow: FlowRunId) {
+        flows().remove(&flow);
+    }
+
+    /// The task run that a span belongs to, by its index.
+    struct OfTaskRun(u32);
+
+    /// The flow run that a span belongs to. The ids of spans are not enough: each subscriber counts
+    /// its own.
+    struct OfFlowRun(FlowRunId);
 
     #[derive(Default)]
-    struct FindIndex(Option<u32>);
+    struct Fields {
+        index: Option<u32>,
+        id: Option<FlowRunId>,
+    }
 
-    impl Visit for FindIndex {
+    impl Visit for Fields {
         fn record_u64(&mut self, field: &Field, value: u64) {
             if field.name() == "index" {
-                self.0 = u32::try_from(value).ok();
+                self.index = u32::try_from(value).ok();
             }
         }
 
-        fn record_debug(&mut self, _field: &Field, _value: &dyn fmt::Debug) {}
+        fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+            if field.name() == "id" {
+                self.id = format!("{value:?}").parse().ok();
+            }
+        }
     }
 
     #[derive(Default)]
@@ -171,13 +202,19 @@ mod layer {
     impl<S: Subscriber + for<'a> LookupSpan<'a>> Layer<S> for LogLayer {
         fn on_new_span(&self, attributes: &Attributes<'_>, id: &Id, cx: Context<'_, S>) {
             let metadata = attributes.metadata();
-            if metadata.target() != "orch" || metadata.name() != "task_run" {
+            if metadata.target() != "orch" || !matches!(metadata.name(), "task_run" | "flow_run") {
                 return;
             }
-            let mut found = FindIndex::default();
-            attributes.record(&mut found);
-            if let (Some(index), Some(span)) = (found.0, cx.span(id)) {
-                span.extensions_mut().insert(TaskRunIndex(index));
+            let Some(span) = cx.span(id) else {
+                return;
+            };
+            let mut fields = Fields::default();
+            attributes.record(&mut fields);
+            if let Some(index) = fields.index {
+                span.extensions_mut().insert(OfTaskRun(index));
+            }
+            if let Some(flow_run) = fields.id {
+                span.extensions_mut().insert(OfFlowRun(flow_run));
             }
         }
 
@@ -191,11 +228,12 @@ mod layer {
             let place = place.or_else(|| {
                 let mut index = None;
                 for span in cx.event_scope(event)? {
+                    let extensions = span.extensions();
                     if index.is_none() {
-                        index = span.extensions().get::<TaskRunIndex>().map(|index| index.0);
+                        index = extensions.get().map(|OfTaskRun(index)| *index);
                     }
-                    if let Some(flow) = flow_of_span(&span.id()) {
-                        return Some((flow, index));
+                    if let Some(OfFlowRun(flow_run)) = extensions.get() {
+                        return Some((flows().get(flow_run)?.upgrade()?, index));
                     }
                 }
                 None

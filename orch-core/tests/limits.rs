@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use orch_core::prelude::*;
 use orch_core::testing::{TestEngine, TestRun};
-use orch_core::{EventKind, FailureMode, Limit, Received, State, TaskErrorKind, group};
+use orch_core::{
+    EventKind, FailureMode, FlowErrorKind, Limit, Received, State, TaskErrorKind, group,
+};
 use tokio::sync::oneshot;
 
 fn seconds(n: u64) -> Duration {
@@ -572,6 +574,94 @@ async fn a_wait_cycle_is_an_error_that_names_it() {
         let cycle = "`awaits_later` waits for `last` waits for `middle` waits for `awaits_later`";
         assert!(text.contains(cycle), "{text}");
     }
+}
+
+#[flow]
+async fn awaits_later_in_a_subflow(later: Later) -> Result<u32, TaskError> {
+    let handle = later.lock().unwrap().take().unwrap();
+    let handle = handle.await.unwrap();
+    Ok(*handle.await?)
+}
+
+#[task]
+async fn calls_a_subflow(later: Later) -> anyhow::Result<u32> {
+    Ok(awaits_later_in_a_subflow(later).await?)
+}
+
+#[flow]
+async fn in_a_circle_over_a_subflow() -> Result<u32, TaskError> {
+    let (sender, receiver) = oneshot::channel();
+    let first = calls_a_subflow(Arc::new(Mutex::new(Some(receiver))));
+    let last = uses::with().name("last").submit(&first);
+    sender.send(last.clone()).unwrap();
+    Ok(*last.await?)
+}
+
+#[orch_core::test]
+async fn a_wait_cycle_over_a_subflow_is_found_too() {
+    let run = tokio::time::timeout(
+        seconds(60),
+        TestEngine::new().run(in_a_circle_over_a_subflow()),
+    );
+    let run = run.await.expect("it does not hang");
+    let text = format!("{:#}", anyhow::Error::new(run.result.unwrap_err()));
+    let cycle = "`awaits_later_in_a_subflow` waits for `last` waits for `calls_a_subflow` waits \
+                 for `awaits_later_in_a_subflow`";
+    assert!(text.contains(cycle), "{text}");
+}
+
+#[flow(max_running = 1)]
+async fn counts_down_alone(from: u32) -> anyhow::Result<u32> {
+    match from {
+        0 => Ok(0),
+        _ => Ok(counts_down(from - 1).await? + 1),
+    }
+}
+
+/// An `async fn` that calls itself needs a type with a name in between.
+fn counts_down(from: u32) -> FlowCall<u32> {
+    counts_down_alone(from)
+}
+
+#[flow(max_running = 2)]
+async fn calls_itself_once(is_inner: bool) -> anyhow::Result<u32> {
+    if is_inner {
+        return Ok(1);
+    }
+    tokio::time::sleep(seconds(1)).await;
+    Ok(calls_once(true).await? + 1)
+}
+
+fn calls_once(is_inner: bool) -> FlowCall<u32> {
+    calls_itself_once(is_inner)
+}
+
+#[orch_core::test]
+async fn a_place_that_can_never_become_free_is_an_error_and_not_a_wait() {
+    let engine = TestEngine::new().build();
+    let run = counts_down_alone(1).on(&engine).into_future();
+    let error = tokio::time::timeout(seconds(60), run).await;
+    let error = error.expect("it does not hang").unwrap_err();
+    let error = anyhow::Error::new(error);
+    let is_deadlock =
+        |error: &FlowError| matches!(error.kind(), FlowErrorKind::Deadlock { max_running: 1 | 2 });
+    let found = error
+        .chain()
+        .filter_map(|error| error.downcast_ref::<FlowError>());
+    assert!(found.into_iter().any(is_deadlock), "{error:#}");
+
+    // With two places one call may wait, but not those of both at once.
+    assert_eq!(calls_itself_once(false).on(&engine).await.unwrap(), 2);
+    let both = [false, false].map(|inner| calls_itself_once(inner).start(&engine).unwrap());
+    let [first, second] = both.map(|run| tokio::time::timeout(seconds(60), run));
+    let (first, second) = tokio::join!(first, second);
+    let results = [first, second].map(|result| result.expect("it does not hang"));
+    assert_eq!(results.iter().filter(|result| result.is_ok()).count(), 1);
+    let failed = results.into_iter().find_map(Result::err).unwrap();
+    let inner = failed
+        .downcast_ref::<FlowError>()
+        .expect("the inner call's");
+    assert!(is_deadlock(inner), "{inner}");
 }
 
 #[task]

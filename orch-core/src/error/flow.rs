@@ -113,6 +113,12 @@ pub enum FlowErrorKind {
         /// Why it had failed.
         error: RecordedError,
     },
+    /// It would wait for its place for ever: those who have one wait for flow runs that they called
+    /// themselves, and those wait for a place as well.
+    Deadlock {
+        /// How many runs of the flow may be under way.
+        max_running: u32,
+    },
     /// As many runs of this flow as may be are under way.
     TooManyRunning {
         /// How many may be.
@@ -171,6 +177,9 @@ impl FlowError {
             }
             FlowErrorKind::NotStorable { .. } => {
                 "derive `serde::Serialize` and `serde::Deserialize` for its type"
+            }
+            FlowErrorKind::Deadlock { .. } => {
+                "raise `max_running`, or do not call the flow from its own runs"
             }
             FlowErrorKind::Closed => "start flows before `drain` or `shutdown`, or on a new engine",
             _ => return None,
@@ -285,6 +294,18 @@ impl fmt::Display for FlowError {
                     f,
                     " had failed before its process was gone: {}",
                     error.message
+                )
+            }
+            FlowErrorKind::Deadlock { max_running } => {
+                let places = if *max_running == 1 {
+                    "the 1 place"
+                } else {
+                    "the places"
+                };
+                write!(
+                    f,
+                    " cannot start: {places} of its flow will not become free, because who has one \
+                     waits for runs of the same flow"
                 )
             }
             FlowErrorKind::TooManyRunning { max_running } => {

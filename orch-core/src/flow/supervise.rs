@@ -22,7 +22,6 @@ use crate::error::{
     panic_message,
 };
 use crate::event::EventKind;
-use crate::logs;
 use crate::policy::failure_mode::FailureMode;
 use crate::recorder;
 use crate::report::{ErrorReport, LogReport, NodeKind, RunReport};
@@ -53,14 +52,7 @@ pub(crate) async fn run<T: Send + 'static>(
     codec: Option<Codec<T>>,
     mut guard: CrashGuard<T>,
 ) {
-    let span = tracing::info_span!(
-        target: "orch",
-        "flow_run",
-        flow = flow.definition.name,
-        flow_run = %flow.name,
-        id = %flow.id,
-    );
-    logs::enter_flow(&flow, &span);
+    let span = flow.span();
     flow.change(StateChange::Start)
         .expect("a flow run starts once");
     flow.emit(EventKind::FlowRunStarted {
@@ -407,6 +399,7 @@ fn end<T>(flow: &Arc<Flow>, result: Result<T, FlowError>, deliver: Deliver<T>) {
         }
     };
     let _ = flow.ended_after.set(Duration::from_nanos(flow.now()));
+    flow.close_span();
     let state = flow.change(change).unwrap_or_else(|illegal| {
         tracing::error!(target: "orch", flow_run = flow.name, "{illegal}");
         flow.state()
