@@ -50,8 +50,9 @@ pub fn show_run(report: &RunReport, dir: Option<&Path>) -> Result<(), ReportErro
         warnings(&run.logs, &format!("task run `{}`", run.name));
     }
     if let Some(dir) = dir {
+        let files = report.write_to(dir)?;
         println!("\nwritten:");
-        for file in report.write_to(dir)? {
+        for file in files {
             println!("  {}", file.display());
         }
     }
@@ -105,6 +106,9 @@ fn help(error: &(dyn Error + 'static)) -> Option<&'static str> {
     }
     if let Some(error) = error.downcast_ref::<ReportError>() {
         return Some(error.help());
+    }
+    if let Some(error) = error.downcast_ref::<StoreError>() {
+        return error.help();
     }
     if let Some(error) = error.downcast_ref::<TaskError>() {
         return error.help();

@@ -356,6 +356,67 @@ fn a_constant_feature_works_and_warns() {
 }
 
 #[test]
+fn a_place_that_cannot_be_written_to_is_named() {
+    let table = csv(TABLE);
+    let path = table.path.display().to_string();
+    for (option, error, help) in [
+        (
+            "--store",
+            "store file",
+            "help: a file is where the folder should be",
+        ),
+        ("--report", "report file", "help: choose a directory"),
+    ] {
+        let output = run_on(&table.path, &[option, &path]);
+        let (_, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        check_contains(&err, &[&format!("error: {error} `{path}`"), help]);
+    }
+}
+
+#[test]
+fn daily_forest_explains_bad_input_as_well() {
+    for (text, target, task_run, expected) in [
+        ("", "y", "load_csv", "is empty"),
+        ("a,y\n", "y", "separate_label", "has no rows"),
+        (
+            "a,y\n1\n",
+            "y",
+            "load_csv",
+            "line 2 has 1 cells, expected 2",
+        ),
+        (
+            "a,y\n1,u\n2,v\n",
+            "z",
+            "separate_label",
+            "column `z` is not in",
+        ),
+        ("a,y\n,u\n,v\n", "y", "drop_incomplete", "all 2 rows of"),
+        (
+            "a,y\nx,u\n2,v\n",
+            "y",
+            "separate_label",
+            "holds text where numbers are needed",
+        ),
+        (
+            "a,y\n1,u\n",
+            "y",
+            "split_classes",
+            "1 row with `test_fraction` 0.2 leave",
+        ),
+    ] {
+        let table = csv(text);
+        let path = table.path.to_str().unwrap();
+        let output = run("daily_forest", &["--data", path, "--target", target]);
+        let (_, err) = texts(&output);
+        assert_eq!(output.status.code(), Some(1), "{err}");
+        let caused_by = format!("caused by: task run `{task_run}` of flow run `daily-forest-");
+        check_contains(&err, &[&caused_by, expected, "\nhelp: "]);
+        assert!(!err.contains("panicked"), "{err}");
+    }
+}
+
+#[test]
 fn wrong_arguments_are_explained() {
     for arguments in [
         &["--data", "x.csv"][..],

@@ -4,7 +4,6 @@
 //! `FuturesUnordered` keep it and a bare `tokio::spawn` does not; [`spawn`] does.
 
 use std::cell::RefCell;
-use std::collections::HashSet;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::Ordering;
@@ -16,6 +15,7 @@ use futures_util::FutureExt as _;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
+use crate::awaits::find_cycle;
 use crate::definition::LimitUse;
 use crate::error::{BoxError, TaskError, TaskErrorKind};
 use crate::flow::{Finally, Flow, stop_of};
@@ -252,7 +252,7 @@ pub(crate) fn note_await(
     let Some(awaited_node) = node() else {
         return Ok(());
     };
-    detail.awaits().push(Arc::clone(&awaited_node));
+    detail.awaits().insert(&awaited_node);
     if let Some(cycle) = find_cycle(&waiting, &awaited_node) {
         end_await_of(header, awaited);
         return Err(header.make_error(TaskErrorKind::Deadlock { cycle }));
@@ -271,65 +271,9 @@ pub(crate) fn end_await(awaited: &Header) {
 
 fn end_await_of(waiting: &Header, awaited: &Header) {
     if let Some(detail) = waiting.detail() {
-        let mut awaits = detail.awaits();
-        let position = awaits
-            .iter()
-            .position(|node| std::ptr::eq(node.header(), awaited));
-        let node = position.map(|position| awaits.swap_remove(position));
-        drop(awaits);
+        let node = detail.awaits().remove(awaited);
         drop(node);
     }
-}
-
-/// Looks for a way from `awaited` over unfinished inputs and awaits back to `waiting`. Returns the
-/// names on it.
-fn find_cycle(waiting: &Arc<dyn AnyNode>, awaited: &Arc<dyn AnyNode>) -> Option<Vec<String>> {
-    let target: *const Header = waiting.header();
-    let mut seen: HashSet<*const Header> = HashSet::new();
-    // Depth first, keeping the way: each entry is a node and what remains to be tried from it.
-    let mut way: Vec<(NodeRef, Vec<NodeRef>)> = vec![(Arc::clone(awaited), waits_of(&**awaited))];
-    if std::ptr::eq(awaited.header(), target) {
-        return Some(vec![waiting.header().name().to_owned()]);
-    }
-    while let Some((_, rest)) = way.last_mut() {
-        let Some(next) = rest.pop() else {
-            way.pop();
-            continue;
-        };
-        let header: *const Header = next.header();
-        if std::ptr::eq(header, target) {
-            let names = std::iter::once(waiting.header().name())
-                .chain(way.iter().map(|(node, _)| node.header().name()))
-                .map(str::to_owned)
-                .collect();
-            return Some(names);
-        }
-        if !next.header().state().is_final() && seen.insert(header) {
-            let waits = waits_of(&*next);
-            way.push((next, waits));
-        }
-    }
-    None
-}
-
-/// Returns what a node waits for at the moment.
-fn waits_of(node: &dyn AnyNode) -> Vec<Arc<dyn AnyNode>> {
-    let mut waits = Vec::new();
-    node.visit_inputs(&mut |upstream| {
-        if !upstream.header.state().is_final() {
-            waits.push((upstream.node)());
-        }
-    });
-    if let Some(detail) = node.header().detail() {
-        waits.extend(detail.awaits().iter().cloned());
-    }
-    let order = node.header().ancestors();
-    waits.extend(
-        order
-            .into_iter()
-            .filter(|node| !node.header().state().is_final()),
-    );
-    waits
 }
 
 /// A future that keeps the place it was made in.

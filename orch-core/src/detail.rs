@@ -7,10 +7,11 @@ use std::time::Duration;
 
 use tokio_util::sync::CancellationToken;
 
+use crate::awaits::Awaits;
 use crate::definition::LimitUse;
 use crate::error::TaskError;
 use crate::identity::Identity;
-use crate::node::{Ancestors, AnyNode};
+use crate::node::Ancestors;
 use crate::policy::retry::Backoff;
 use crate::report::AttemptReport;
 use crate::scope::Scope;
@@ -29,7 +30,7 @@ pub(crate) struct Detail {
     /// When the body last said that it is alive, in nanoseconds since the flow run's start.
     pub(crate) last_heartbeat: AtomicU64,
     /// What the body awaits at the moment, for the detection of wait cycles.
-    awaits: Mutex<Vec<Arc<dyn AnyNode>>>,
+    awaits: Mutex<Awaits>,
     /// Whether the body pended on another task run since it was last polled.
     pub(crate) awaits_task_run: AtomicBool,
     pub(crate) seed: OnceLock<u64>,
@@ -81,7 +82,7 @@ impl Detail {
         lock(&self.failed_attempts)
     }
 
-    pub(crate) fn awaits(&self) -> MutexGuard<'_, Vec<Arc<dyn AnyNode>>> {
+    pub(crate) fn awaits(&self) -> MutexGuard<'_, Awaits> {
         lock(&self.awaits)
     }
 

@@ -42,6 +42,7 @@
 //! - `testing`: `TestEngine`, stubs, virtual time. For dev-dependencies.
 
 mod attempt;
+mod awaits;
 mod body;
 mod breaker;
 mod cache;

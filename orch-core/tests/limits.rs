@@ -610,6 +610,47 @@ async fn a_wait_cycle_over_a_subflow_is_found_too() {
     assert!(text.contains(cycle), "{text}");
 }
 
+/// Layers in which each task run uses two of the one before, all of them awaited side by side.
+#[task]
+async fn awaits_a_net(layers: u32, width: u32) -> Result<u32, TaskError> {
+    let gate = waits_for(3);
+    let mut all = vec![vec![gate; width as usize]];
+    for layer in 0..layers as usize {
+        let above = &all[layer];
+        let next = (0..above.len()).map(|n| uses_both(&above[n], &above[(n + 1) % above.len()]));
+        let next = next.collect();
+        all.push(next);
+    }
+    let handles = all.into_iter().flatten();
+    let results = futures_util::future::try_join_all(handles).await?;
+    Ok(results.len() as u32)
+}
+
+#[task]
+async fn waits_for(time: u64) -> u32 {
+    tokio::time::sleep(seconds(time)).await;
+    0
+}
+
+#[task]
+async fn uses_both(a: &u32, b: &u32) -> u32 {
+    a.max(b) + 1
+}
+
+#[flow]
+async fn nets(layers: u32, width: u32) -> Result<u32, TaskError> {
+    Ok(*awaits_a_net(layers, width).await?)
+}
+
+#[orch_core::test]
+async fn the_search_for_cycles_looks_at_each_task_run_once() {
+    // Each looked at anew from each of 20,000 would be hundreds of millions of looks.
+    let start = std::time::Instant::now();
+    let run = TestEngine::new().run(nets(100, 200));
+    assert_eq!(run.await.result.unwrap(), 101 * 200);
+    assert!(start.elapsed() < seconds(20), "{:?}", start.elapsed());
+}
+
 #[flow(max_running = 1)]
 async fn counts_down_alone(from: u32) -> anyhow::Result<u32> {
     match from {

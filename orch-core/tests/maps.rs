@@ -648,6 +648,42 @@ async fn an_item_may_take_several_calls() {
     assert_eq!(run.report.duration, seconds(2));
 }
 
+#[task]
+async fn flaky(context: &TaskContext, item: u64) -> Result<u64, Bad> {
+    // The odd ones need a second attempt.
+    if item % 2 == u64::from(context.attempt()) {
+        Err(Bad(item))
+    } else {
+        Ok(item)
+    }
+}
+
+#[flow]
+async fn named_items_with_retries() -> Result<Vec<u64>, TaskError> {
+    let run = map(0..4u64, |item| {
+        let call = flaky::with().name(format!("item number {item}"));
+        call.retries(1).submit(item)
+    });
+    let results = run.await?;
+    // Without retries, the error of the map leads to the item by its own name.
+    let broken = map(1..2u64, |item| {
+        flaky::with().name("the odd one").submit(item)
+    });
+    let error = broken.await.unwrap_err();
+    let names = std::iter::successors(Some(&error as &dyn std::error::Error), |error| {
+        error.source()
+    });
+    let names: Vec<String> = names.map(ToString::to_string).collect();
+    assert!(names[1].contains("`the odd one`"), "{names:?}");
+    Ok(results.into_inner())
+}
+
+#[orch_core::test]
+async fn an_item_has_a_name_and_retries_of_its_own() {
+    let run = TestEngine::new().run(named_items_with_retries()).await;
+    assert_eq!(run.result.unwrap(), [0, 1, 2, 3]);
+}
+
 #[flow]
 async fn many(n: u64) -> Result<u64, TaskError> {
     let waits = map(0..n, yields).fold(0, |sum, item| sum + item);

@@ -1,10 +1,12 @@
-//! What those who look at an engine from outside learn: events, and what is logged.
+//! What those who look at an engine from outside learn: events, what is logged, where the time goes.
 #![cfg(feature = "logs")]
 
 use std::sync::{Arc, Barrier, Mutex, Once};
+use std::time::Duration;
 
 use orch_core::prelude::*;
 use orch_core::report::RunReport;
+use orch_core::testing::TestEngine;
 use orch_core::{EventKind, LogLayer, Received, State};
 use tracing::Instrument as _;
 use tracing_subscriber::layer::{Context, SubscriberExt as _};
@@ -304,4 +306,52 @@ fn two_subscribers_do_not_take_the_logs_of_each_others_flow_runs() {
             assert_eq!(messages(&report, "the flow itself"), [format!("from {n}")]);
         }
     });
+}
+
+// Where the time goes.
+
+#[task]
+async fn lasts(seconds: u64) {
+    tokio::time::sleep(Duration::from_secs(seconds)).await;
+}
+
+/// The first, two beside each other after it, and the last.
+#[flow]
+async fn branches(times: [u64; 4]) -> Result<(), TaskError> {
+    let first = lasts::with().name("first").submit(times[0]);
+    let left = lasts::with().name("left").after(&first).submit(times[1]);
+    let right = lasts::with().name("right").after(&first).submit(times[2]);
+    let last = lasts::with().name("last").after(&left).after(&right);
+    last.submit(times[3]).await?;
+    Ok(())
+}
+
+async fn report_of(times: [u64; 4]) -> RunReport {
+    TestEngine::new().run(branches(times)).await.report
+}
+
+#[orch_core::test]
+async fn what_a_faster_task_run_is_said_to_save_is_what_it_saves() {
+    let report = report_of([2, 8, 5, 1]).await;
+    let seconds = Duration::from_secs;
+    assert_eq!(report.duration, seconds(11));
+    let path = report.critical_path();
+    let names: Vec<&str> = path
+        .steps
+        .iter()
+        .filter_map(|step| Some(&*report.task_runs[step.index? as usize].name))
+        .collect();
+    assert_eq!(names, ["first", "left", "last"]);
+    assert_eq!(path.slack, [0, 0, 3, 0].map(seconds));
+    for (index, factor, times) in [
+        (0, 2.0, [1, 8, 5, 1]),
+        // Another branch takes over.
+        (1, 4.0, [2, 2, 5, 1]),
+        (1, f64::INFINITY, [2, 0, 5, 1]),
+        (2, 5.0, [2, 8, 1, 1]),
+        (3, 0.25, [2, 8, 5, 4]),
+    ] {
+        let predicted = report.what_if(index, factor).unwrap();
+        assert_eq!(predicted, report_of(times).await.duration, "{times:?}");
+    }
 }
