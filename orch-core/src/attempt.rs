@@ -53,6 +53,9 @@ pub(crate) fn start_attempt(header: &Header, now: u64) -> Result<u32, Failure> {
     }
     let flow = &header.flow;
     let attempt = header.start_attempt(now);
+    if attempt > 1 {
+        flow.live_log.begin_attempt(header);
+    }
     if flow.engine.events.is_live() && !header.is_item() {
         flow.emit(EventKind::started(header, attempt));
     }

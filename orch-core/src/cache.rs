@@ -7,6 +7,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::Notify;
 
 use crate::store::{CallId, ResultOrigin, StoredValue, Timestamp};
+use crate::tracking::{FoundLog, OwnLog};
 use crate::value::Digest;
 
 /// The cache of an engine: recent results in memory, and who executes for which key.
@@ -24,6 +25,8 @@ pub(crate) struct Hit {
     pub(crate) stored: StoredValue,
     pub(crate) origin: ResultOrigin,
     pub(crate) made_at: Timestamp,
+    /// What the execution logged.
+    pub(crate) logged: FoundLog,
 }
 
 /// Results by their keys, up to a number of bytes.
@@ -196,6 +199,7 @@ impl Hit {
         stored: StoredValue,
         made_by: (crate::FlowRunId, CallId),
         made_at: Timestamp,
+        logged: Option<Arc<OwnLog>>,
     ) -> Self {
         Self {
             value: Some(value),
@@ -205,6 +209,7 @@ impl Hit {
                 call: made_by.1,
             },
             made_at,
+            logged: FoundLog::Known(logged),
         }
     }
 }

@@ -30,7 +30,7 @@
 //! | `config` | says what each setting is, and who says so |
 //! | `run FLOW --param NAME=VALUE..` | runs a flow |
 //! | `runs`, `runs pin RUN`, `runs unpin RUN` | lists the flow runs of the store; keeps them |
-//! | `show RUN` | shows a flow run: its task runs, times, errors, where cached results came from |
+//! | `show RUN` | shows a flow run: its task runs, times, errors, params, metrics, artifacts, where cached results came from |
 //! | `explain RUN TASK` | says why a task run ran, or did not |
 //! | `lineage RUN TASK`, `lineage --value DIGEST` | says where a value came from, and what was made of it |
 //! | `lineage RUN --open-lineage` | writes a flow run as events of OpenLineage, for catalogs |
@@ -38,7 +38,8 @@
 //! | `rerun RUN --from TASK..` | runs it once more, from some tasks on |
 //! | `fork RUN --param NAME=VALUE..` | runs it with other parameters or code, after a look at what will run |
 //! | these three with `--dry-run` | say what would run, and why |
-//! | `diff A B` | compares two flow runs |
+//! | `diff A B` | compares two flow runs: what differs, metrics side by side |
+//! | `compare RUN..`, with `--csv` | puts flow runs side by side: params, metrics, durations |
 //! | `replay RUN --verify` | runs a flow anew in memory and compares each result |
 //! | `cache ls`, `cache pin KEY`, `cache unpin KEY`, `cache rm KEY..` | looks after the cache |
 //! | `cache gc --dry-run` | removes flow runs, cached results and values that the store does not keep |
@@ -170,6 +171,7 @@ impl<B: Fn() -> EngineBuilder> Cli<B> {
                     Look::Explain { run, task } => looking::explain(&engine, run, task, is_json)?,
                     Look::Lineage(lineage) => looking::lineage(&engine, lineage, is_json)?,
                     Look::Diff { before, after } => looking::diff(&engine, before, after, is_json)?,
+                    Look::Compare { runs, csv } => looking::compare(&engine, runs, *csv, is_json)?,
                     Look::Cache(command) => caching::execute(&engine, command, is_json)?,
                     Look::Store(Store::Check) => return keeping::check(&engine, is_json),
                     Look::Store(Store::Compact) => keeping::compact(&engine, is_json)?,

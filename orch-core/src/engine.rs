@@ -53,6 +53,7 @@ use crate::stop::Stop;
 #[cfg(feature = "sqlite")]
 use crate::store::StoreError;
 use crate::store::{BlobStore, Timestamp};
+use crate::tracking::{LogSink, MemoryArtifacts};
 use crate::value::{Codec, Digest};
 
 /// Executes flow runs: a handle that is cheap to clone and that a host service owns.
@@ -93,6 +94,10 @@ pub(crate) struct EngineInner {
     pub(crate) faults: Faults,
     pub(crate) cache: Arc<Cache>,
     pub(crate) memory: Arc<Memory>,
+    /// The artifacts of flow runs, on an engine without a store.
+    pub(crate) artifacts: MemoryArtifacts,
+    /// Who is told of what flow runs log.
+    pub(crate) log_sink: Option<Arc<dyn LogSink>>,
     pub(crate) store: Option<Arc<EngineStore>>,
     /// Who is told of changes of state at least once.
     pub(crate) outbox: Option<Outbox>,
@@ -166,6 +171,7 @@ impl Engine {
             resources: Resources::default(),
             faults: Faults::default(),
             durable_hooks: Vec::new(),
+            log_sink: None,
         }
     }
 
@@ -291,6 +297,8 @@ impl EngineInner {
             faults: Faults::default(),
             cache: Arc::clone(&self.cache),
             memory: Arc::clone(&self.memory),
+            artifacts: MemoryArtifacts::default(),
+            log_sink: None,
             store: self.store.clone(),
             outbox: None,
             clock: Clock::start(),

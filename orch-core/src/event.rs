@@ -103,6 +103,19 @@ pub enum EventKind {
         /// Which task run.
         task_run: TaskRunRef,
     },
+    /// A value of a metric was logged, by a task run that is no item of a map, or by the flow body:
+    /// the first one, and then the newest at most ten times a second for each metric. All of them
+    /// are on the record.
+    MetricLogged {
+        /// Which task run; `None` for the flow body.
+        task_run: Option<TaskRunRef>,
+        /// The metric.
+        metric: Arc<str>,
+        /// The step.
+        step: i64,
+        /// The value.
+        value: f64,
+    },
     /// Items of a map ended since the last such event.
     MapProgressed {
         /// The map.
@@ -190,6 +203,20 @@ impl EventKind {
             attempt,
             error,
             retry_in,
+        }
+    }
+
+    pub(crate) fn metric_logged(
+        header: Option<&Header>,
+        metric: Arc<str>,
+        step: i64,
+        value: f64,
+    ) -> Self {
+        Self::MetricLogged {
+            task_run: header.map(TaskRunRef::of),
+            metric,
+            step,
+            value,
         }
     }
 

@@ -1,6 +1,7 @@
 //! A flow run inside the engine: what is ready, who works on it, what has ended.
 
 mod dispatch;
+mod logged;
 mod record;
 mod rehearse;
 mod rollback;
@@ -45,6 +46,7 @@ use crate::state::{IllegalStateChange, State, StateChange};
 use crate::steps::Steps;
 use crate::stop::Stop;
 use crate::store::{CallId, Timestamp};
+use crate::tracking::LiveLog;
 
 use self::record::{Records, Submission};
 pub(crate) use self::rehearse::{
@@ -110,6 +112,8 @@ pub(crate) struct Flow {
     calls: Calls,
     /// What bodies remember over attempts and resumptions.
     pub(crate) steps: Steps,
+    /// What bodies logged.
+    pub(crate) live_log: LiveLog,
     /// How often the flow body asked for a choice that is to stay the same.
     choices: AtomicU64,
     /// How to undo what completed, the first first.
@@ -307,6 +311,7 @@ impl Flow {
             recorder,
             calls: Calls::default(),
             steps,
+            live_log: LiveLog::default(),
             choices: AtomicU64::new(0),
             rollbacks: Mutex::default(),
             engine,
@@ -338,7 +343,12 @@ impl Flow {
 
     /// The present moment, by the clock that tests control.
     pub(crate) fn timestamp(&self) -> Timestamp {
-        Timestamp(self.started_at.0.saturating_add_unsigned(self.now()))
+        self.timestamp_of(self.now())
+    }
+
+    /// A moment of the flow run's clock.
+    pub(crate) fn timestamp_of(&self, now: u64) -> Timestamp {
+        Timestamp(self.started_at.0.saturating_add_unsigned(now))
     }
 
     /// Makes a branch of the flow body, or of what is current in it.

@@ -1,15 +1,21 @@
-//! Recorded flow runs: what they were, why their task runs ran, how two of them differ, and where
-//! values came from.
+//! Recorded flow runs: what they were, why their task runs ran, how two of them differ, how several
+//! compare, and where values came from.
 //!
 //! All of it reads rows of a [store](crate::store) and starts nothing.
 
+mod comparison;
 mod diff;
 mod explain;
 mod lineage;
+mod logged;
 mod plan;
 mod report;
 
-pub use self::diff::{CodeDiff, RunDiff, TaskRunDiff, TaskRunSide, ValueDiff};
+pub use self::comparison::{
+    CompareError, ComparedMetric, ComparedParam, ComparedRun, ComparedValue, Direction,
+    RunComparison,
+};
+pub use self::diff::{CodeDiff, MetricDiff, RunDiff, TaskRunDiff, TaskRunSide, ValueDiff};
 pub use self::explain::{
     Cause, Execution, ExplainError, Explanation, KeyChange, KeyChangeKind, NotHandedBack, Why,
 };
@@ -17,13 +23,14 @@ pub use self::lineage::{
     Lineage, LineageArgument, LineageEdge, LineageEdgeKind, LineageError, LineageFile,
     LineageFlowRun, LineageGraph, LineageNode, LineageParameter, LineageValue,
 };
+pub(crate) use self::logged::LoggedReader;
 pub use self::plan::{Fate, PlannedItems, PlannedTaskRun, RunPlan};
 
 use crate::engine::Engine;
 use crate::id::FlowRunId;
-use crate::report::RunReport;
+use crate::report::{LoggedReport, RunReport};
 use crate::state::State;
-use crate::store::{AttemptRow, FlowRunFilter, FlowRunRow, StoreError, TaskRunRow};
+use crate::store::{AttemptRow, CallId, FlowRunFilter, FlowRunRow, StoreError, TaskRunRow};
 
 /// A recorded flow run with its task runs.
 #[derive(Debug, Clone, PartialEq)]
@@ -35,6 +42,9 @@ pub struct RecordedRun {
     pub task_runs: Vec<TaskRunRow>,
     /// Their attempts that failed.
     pub attempts: Vec<AttemptRow>,
+    /// What the flow body logged, under [`CallId::ROOT`], and what task runs did, by their calls: that
+    /// of their last attempt, or of the execution that a cached result is of.
+    pub logged: Vec<(CallId, LoggedReport)>,
 }
 
 impl RecordedRun {
@@ -134,10 +144,12 @@ impl Engine {
             return Ok(None);
         };
         store.note_crash(&mut row);
+        let task_runs = store.task_runs(run)?;
         Ok(Some(RecordedRun {
             row,
-            task_runs: store.task_runs(run)?,
             attempts: store.attempts(run)?,
+            logged: LoggedReader::new(store).of_run(run, &task_runs)?,
+            task_runs,
         }))
     }
 

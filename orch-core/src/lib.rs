@@ -103,6 +103,7 @@ mod sync;
 mod task_run;
 #[cfg(feature = "testing")]
 pub mod testing;
+mod tracking;
 mod value;
 
 pub use crate::breaker::{Breaker, BreakerState, BreakerStatus};
@@ -144,6 +145,10 @@ pub use crate::secret::{
 pub use crate::state::{IllegalStateChange, State, StateChange, StateKind};
 pub use crate::steps::StepError;
 pub use crate::task_run::{Outcome, TaskRun, Tracked};
+pub use crate::tracking::{
+    ArtifactContent, LogEvent, LogEventKind, LogSink, LoggingTaskRun, RunLog, Step, Track,
+    TrackError,
+};
 pub use crate::value::{DecodeError, Digest, EncodeError, Stored, StoredForm};
 pub use futures_util::future::BoxFuture;
 
@@ -161,7 +166,7 @@ pub use orch_macros::test;
 pub mod prelude {
     pub use crate::{
         DataFile, Engine, FlowCall, FlowContext, FlowError, FlowRun, Input, Outcome, Resource,
-        TaskContext, TaskError, TaskRun, Tolerance, Tracked, flow, map, task,
+        TaskContext, TaskError, TaskRun, Tolerance, Track, Tracked, flow, map, task,
     };
 }
 

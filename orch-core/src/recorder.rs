@@ -21,8 +21,8 @@ use crate::report::NodeKind;
 use crate::secret::scrub;
 use crate::state::{State, StateChange};
 use crate::store::{
-    AttemptRow, CallId, Change, Durability, Fence, FlowRunRow, Hold, KeyRow, Place, Position,
-    RecordedTaskRuns, ResultOrigin, RunOrigin, StepRow, StoreError, StoredValue, TaskRunRow,
+    AttemptRow, CallId, Change, Durability, Fence, FlowRunRow, Hold, KeyRow, Logged, MetricRow,
+    Place, Position, RecordedTaskRuns, ResultOrigin, RunOrigin, StepRow, StoreError, StoredValue, TaskRunRow,
     Timestamp,
 };
 
@@ -62,6 +62,8 @@ pub(crate) struct Recorder {
     is_second_chance: bool,
     /// The execution that went on with the flow run after that.
     next: OnceLock<Arc<Flow>>,
+    /// Whether the end of the flow run is recorded: what is logged later is nobody's.
+    is_over: Mutex<bool>,
 }
 
 /// What earlier executions of a flow run recorded.
@@ -114,6 +116,7 @@ impl Recorder {
             has_lost_result: AtomicBool::new(false),
             is_second_chance: false,
             next: OnceLock::new(),
+            is_over: Mutex::new(false),
         }
     }
 
@@ -215,6 +218,7 @@ impl Recorder {
             row.is_rolling_back = false;
             row.clone()
         };
+        *lock(&self.is_over) = true;
         let notices = self.notices_of_flow_run(&row);
         let position = self.push_with(Change::FlowRun(Box::new(row)), notices, hold);
         self.store.collect_if_due();
@@ -362,6 +366,23 @@ impl Recorder {
         }
         let journal = &self.store.journal;
         journal.push_with(Some(self.fence), change, notices, hold)
+    }
+
+    /// Records a point of a metric.
+    pub(crate) fn push_metric(&self, row: MetricRow) {
+        let is_over = lock(&self.is_over);
+        if !*is_over && self.rehearsal.is_none() {
+            self.store.journal.push_metric(self.fence, row);
+        }
+    }
+
+    /// Records what was logged.
+    pub(crate) fn push_logged(&self, logged: Logged, hold: Option<Hold>) {
+        let is_over = lock(&self.is_over);
+        if !*is_over {
+            let run = self.fence.run;
+            self.push_holding(Change::Logged { run, logged }, hold);
+        }
     }
 
     /// Waits until everything that was recorded so far is on disk.

@@ -11,6 +11,7 @@
 //! | `layout`, `graph_svg`, `dot`, `mermaid` | pictures of the graph |
 //! | `timeline_svg` | a picture of the time |
 //! | `table` | text for a terminal |
+//! | `logged` | params, metrics, tags and artifacts |
 //! | `json`, `write` | files |
 //! | `human`, `counts`, `escape` | words and numbers, task runs by state, user text made safe |
 //! | `svg`, `theme` | what pictures have in common: legend and heading, colours of states |
@@ -25,6 +26,7 @@ mod graph_svg;
 pub(crate) mod human;
 mod json;
 mod layout;
+pub(crate) mod logged;
 mod mermaid;
 mod svg;
 pub(crate) mod table;
@@ -46,6 +48,7 @@ use crate::store::ResultOrigin;
 
 pub use self::critical_path::{CriticalPath, CriticalStep};
 pub use self::error::ReportError;
+pub use self::logged::{ArtifactReport, LoggedReport, MetricPoint, MetricReport};
 
 /// All that is known of one flow run, at the moment the report was made.
 ///
@@ -83,6 +86,13 @@ pub struct RunReport {
     pub logs: Vec<LogReport>,
     /// Log records that did not fit the bounded buffers.
     pub logs_dropped: u64,
+    /// Params, metrics, tags and artifacts, for each task run that logged any: what the flow body
+    /// logged first, then in the order of submission.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub logged: Vec<LoggedReport>,
+    /// Params, metrics, tags and artifacts that did not fit the bounded memory of an engine.
+    #[serde(default, skip_serializing_if = "is_zero")]
+    pub logged_dropped: u64,
 }
 
 /// One task run of a [`RunReport`].

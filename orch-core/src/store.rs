@@ -8,6 +8,7 @@
 #[cfg(feature = "sqlite")]
 mod folder;
 mod journal;
+mod logged;
 mod maintenance;
 mod memory;
 mod packed;
@@ -18,6 +19,7 @@ pub use self::folder::DiskFaults;
 #[cfg(feature = "sqlite")]
 pub use self::folder::{FolderBlobs, FolderStore};
 pub(crate) use self::journal::{Hold, Journal, Position, block_on};
+pub use self::logged::{ArtifactRow, Logged, LoggedBy, LoggedRows, LoggedValueRow, MetricRow};
 pub use self::maintenance::{
     BlobUsage, CacheBudget, CacheUsage, CheckReport, GcReport, Lost, MaintainBlobs, MaintainRuns,
     Retention, RunUsage, ValueOf,
@@ -27,9 +29,9 @@ pub use self::memory::{MemoryBlobs, MemoryStore};
 pub use self::packed::{PackedTaskRuns, RecordedTaskRuns};
 pub use self::rows::{
     AttemptRow, CacheRow, CallId, ClaimRun, Epoch, Fence, FlowRunFilter, FlowRunRow, FoundTaskRun,
-    KeyClaim, KeyPartRow, KeyRow, NoticeFilter, NoticeRow, OwnerId, ParameterRow, Place,
-    ResultOrigin, RunClaim, RunOrigin, StepRow, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
-    Timestamp,
+    InvalidCallId, KeyClaim, KeyPartRow, KeyRow, NoticeFilter, NoticeRow, OwnerId, ParameterRow,
+    Place, ResultOrigin, RunClaim, RunOrigin, StepRow, StoredValue, TaskRow, TaskRunFilter,
+    TaskRunRow, Timestamp,
 };
 
 use std::io::Read;
@@ -105,6 +107,13 @@ pub enum Change {
         run: FlowRunId,
         /// The row.
         row: Box<StepRow>,
+    },
+    /// What code logged: params, tags, points of metrics, artifacts.
+    Logged {
+        /// The flow run it was logged in.
+        run: FlowRunId,
+        /// The rows.
+        logged: Logged,
     },
     /// A result for a cache key; replaces what was there.
     Cache(Box<CacheRow>),
@@ -236,6 +245,14 @@ pub trait RunStore: Send + Sync + 'static {
 
     /// Returns the steps and checkpoints of a flow run.
     fn steps<'a>(&'a self, run: FlowRunId) -> BoxFuture<'a, Result<Vec<StepRow>, StoreError>>;
+
+    /// Returns all that was logged in a flow run, of all attempts.
+    ///
+    /// A store that does not say how keeps none of it.
+    fn logged<'a>(&'a self, run: FlowRunId) -> BoxFuture<'a, Result<LoggedRows, StoreError>> {
+        let _ = run;
+        Box::pin(std::future::ready(Ok(LoggedRows::default())))
+    }
 
     /// Returns notices that were not delivered, the oldest first. They stay until they are, whatever
     /// becomes of their flow run.

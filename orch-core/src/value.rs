@@ -22,7 +22,7 @@ pub use self::digest::Digest;
 pub use self::error::{DecodeError, EncodeError};
 pub use self::tuple::{TupleDecoder, TupleEncoder, TupleOutput};
 
-pub(crate) use self::codec::{digest_of_stored, digest_with_files};
+pub(crate) use self::codec::{copy_bytes, digest_of_stored, digest_with_files};
 pub(crate) use self::describe::{Encoding, digest_of_content, files_in};
 pub(crate) use self::digest::digest_of_text;
 pub(crate) use self::encode::DATA_FILE;

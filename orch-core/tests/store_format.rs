@@ -28,6 +28,21 @@ async fn sum(numbers: &[u64]) -> u64 {
     numbers.iter().sum()
 }
 
+#[task(retries = 1, backoff = "1ms")]
+async fn measure(ctx: &TaskContext) -> anyhow::Result<()> {
+    for step in 0..3 {
+        ctx.log_metric("loss", step, 1.0 / f64::from(step + 1))?;
+    }
+    anyhow::ensure!(ctx.attempt() > 1, "not yet");
+    Ok(())
+}
+
+#[flow]
+async fn measured() -> Result<(), TaskError> {
+    measure().await?;
+    Ok(())
+}
+
 #[flow]
 async fn total(n: u64) -> anyhow::Result<u64> {
     Ok(*sum(numbers(n)).await?)
@@ -170,6 +185,9 @@ async fn a_store_of_format_1_reads_back() {
     assert!(report.is_sound(), "{report}");
     // It has no table of notices: there is one now.
     assert_eq!(engine.undelivered().unwrap(), []);
+    // Nor have they tables of what was logged.
+    let run = engine.find_run("first").unwrap().id;
+    assert!(engine.logged_rows(run).unwrap().is_empty());
     // The result of the run, the two task runs, the cache entry.
     assert_eq!(report.values, 4);
     let before = EXECUTED.load(Ordering::SeqCst);
@@ -286,11 +304,17 @@ async fn the_queries_on_the_page_are_answered() {
     let page = include_str!("../docs/store.md");
     let folder = Folder::new("format-queries");
     make(&folder.0).await;
+    measured()
+        .on(&Engine::open(&folder.0).unwrap())
+        .await
+        .unwrap();
     let database = rusqlite::Connection::open(folder.0.join("orch.db")).unwrap();
     let id: String = database
-        .query_row("SELECT id FROM flow_runs WHERE flow = 'total'", [], |row| {
-            row.get(0)
-        })
+        .query_row(
+            "SELECT id FROM flow_runs WHERE flow = 'measured'",
+            [],
+            |row| row.get(0),
+        )
         .unwrap();
     let queries: Vec<String> = page
         .split("orch.db \"")
@@ -310,7 +334,7 @@ async fn the_queries_on_the_page_are_answered() {
             n
         })
         .collect();
-    assert_eq!(rows, [2, 2], "two flow runs, the two task runs of one");
+    assert_eq!(rows, [3, 1, 1], "three flow runs, a task run, a metric");
     // The second one reads the rows of its flow run and no others.
     let plan: String = database
         .query_row(&format!("EXPLAIN QUERY PLAN {}", queries[1]), [], |row| {

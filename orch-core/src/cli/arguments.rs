@@ -80,7 +80,7 @@ pub(super) enum Command {
 pub(super) enum Look {
     /// List flow runs, or pin them
     Runs(Runs),
-    /// Show a flow run: its task runs, times, errors, where cached results came from
+    /// Show a flow run: its task runs, times, errors, what was logged, where cached results came from
     Show {
         /// Id, name, key, or the beginning of an id or a name
         run: String,
@@ -97,12 +97,21 @@ pub(super) enum Look {
     },
     /// Say where a value came from, and what was made of it
     Lineage(Lineage),
-    /// Compare two flow runs
+    /// Compare two flow runs: what differs, and their metrics
     Diff {
         /// Id, name, key, or the beginning of an id or a name
         before: String,
         /// The other one
         after: String,
+    },
+    /// Put flow runs side by side: params, metrics, durations
+    Compare {
+        /// Ids, names, keys, or beginnings of ids or names
+        #[arg(required = true)]
+        runs: Vec<String>,
+        /// Print CSV, with all digits of the numbers
+        #[arg(long, conflicts_with = "json")]
+        csv: bool,
     },
     /// Look after the cache
     #[command(subcommand)]

@@ -5,10 +5,11 @@ use serde_json::{Value, json};
 use crate::definition::{FlowDefinition, ParameterPassing};
 use crate::error::RecordedError;
 use crate::history::{
-    Cause, Execution, Explanation, Fate, KeyChangeKind, Lineage, NotHandedBack, RunDiff, RunPlan,
-    TaskRunSide, ValueDiff, Why,
+    Cause, Execution, Explanation, Fate, KeyChangeKind, Lineage, MetricDiff, NotHandedBack,
+    RunDiff, RunPlan, TaskRunSide, ValueDiff, Why,
 };
 use crate::register::RegisteredFlow;
+use crate::report::logged::number;
 use crate::state::State;
 use crate::store::{CacheRow, FlowRunRow, RunOrigin, Timestamp};
 
@@ -256,6 +257,23 @@ fn side(side: Option<&TaskRunSide>) -> Value {
     })
 }
 
+/// Numbers that JSON has no form for are texts, as in reports.
+fn number(value: Option<f64>) -> Value {
+    match value {
+        None => Value::Null,
+        Some(value) => number::text(value).map_or_else(|| Value::from(value), Value::from),
+    }
+}
+
+fn metric(metric: &MetricDiff) -> Value {
+    json!({
+        "name": metric.name,
+        "before": number(metric.before),
+        "after": number(metric.after),
+        "better": metric.better,
+    })
+}
+
 pub(super) fn diff(diff: &RunDiff) -> Value {
     let code: Vec<Value> = diff
         .code
@@ -280,12 +298,15 @@ pub(super) fn diff(diff: &RunDiff) -> Value {
             })
         })
         .collect();
+    let metrics: Vec<Value> = diff.metrics.iter().map(metric).collect();
     let of =
         |(id, name): &(crate::FlowRunId, String)| json!({ "id": id.to_string(), "name": name });
     json!({
         "before": of(&diff.before),
         "after": of(&diff.after),
         "parameters": values(&diff.parameters),
+        "params": values(&diff.params),
+        "metrics": metrics,
         "code": code,
         "task_runs": task_runs,
         "manifest": values(&diff.manifest),

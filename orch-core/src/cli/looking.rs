@@ -9,7 +9,7 @@ use super::arguments::{Lineage, Pinning, Runs};
 use super::error::Failure;
 use super::{Output, json};
 use crate::engine::{Engine, EngineBuilder};
-use crate::history::RecordedRun;
+use crate::history::{RecordedRun, RunComparison};
 use crate::id::FlowRunId;
 use crate::register::{RegisteredFlow, flows as registered};
 use crate::report::{RunReport, TaskRunReport, human, table::Table};
@@ -162,6 +162,11 @@ pub(super) fn show(
     text.push('\n');
     text.push_str(&report.task_table());
     text.push('\n');
+    let logged = report.logged_tables();
+    if !logged.is_empty() {
+        text.push_str(&logged);
+        text.push('\n');
+    }
     text.push_str(&report.summary());
     text.push_str(&from_elsewhere(engine, &report)?);
     for path in written {
@@ -280,6 +285,24 @@ pub(super) fn lineage(
         json::text(&json::lineage(&lineage))
     } else {
         lineage.to_string()
+    })
+}
+
+pub(super) fn compare(
+    engine: &Engine,
+    runs: &[String],
+    is_csv: bool,
+    is_json: bool,
+) -> Result<String, Failure> {
+    let runs: Vec<RecordedRun> = runs
+        .iter()
+        .map(|run| recorded(engine, run))
+        .collect::<Result<_, _>>()?;
+    let comparison = RunComparison::of(&runs.iter().collect::<Vec<_>>());
+    Ok(match (is_csv, is_json) {
+        (true, _) => comparison.to_csv(),
+        (false, true) => format!("{}\n", comparison.to_json()),
+        (false, false) => comparison.to_string(),
     })
 }
 

@@ -11,6 +11,7 @@ use crate::recorder::{Earlier, MAX_CRASHES, Recorder};
 use crate::report::NodeKind;
 use crate::state::State;
 use crate::store::{ResultOrigin, TaskRow, TaskRunRow};
+use crate::tracking::FoundLog;
 
 use super::execute;
 use super::hit::settle;
@@ -89,6 +90,16 @@ pub(super) async fn hand_back<B: Body>(
     let is_there = settle(node, args, value, Source::Record(origin)).await;
     match is_there {
         None => {
+            let header = &node.header;
+            let made_by = match origin {
+                ResultOrigin::Executed => ResultOrigin::Cached {
+                    run: header.flow.id,
+                    call: row.call,
+                },
+                elsewhere => elsewhere,
+            };
+            let in_store = FoundLog::InStore;
+            header.flow.live_log.found(header, &in_store, made_by);
             if let (Some(of), Some(recorder)) = (of, node.header.flow.recorder()) {
                 recorder.push_reused(&node.header, of, row);
             }

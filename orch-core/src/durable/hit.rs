@@ -16,6 +16,7 @@ use crate::node::{Header, Node};
 use crate::recorder::{self, EngineStore};
 use crate::state::State;
 use crate::store::{CacheRow, Change, KeyRow, Place, ResultOrigin, StoredValue, Timestamp};
+use crate::tracking::FoundLog;
 use crate::value::{Digest, Files};
 
 use super::inputs::{inputs_of, key_of};
@@ -54,13 +55,14 @@ pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
     let found = key_of::<B>(node, &args, Files::AtOnce)
         .ok()
         .and_then(|(key, _)| Some((find_at_once(node, key.digest)?, key.digest)));
-    let Some(((value, stored, origin), key)) = found else {
+    let Some(((value, hit), key)) = found else {
         node.put_inputs_back(args);
         return false;
     };
     let identity = header.identity_mut();
-    let _ = identity.stored.set(stored);
-    let _ = identity.source.set(Source::Cache(origin));
+    header.flow.live_log.found(header, &hit.logged, hit.origin);
+    let _ = identity.stored.set(hit.stored);
+    let _ = identity.source.set(Source::Cache(hit.origin));
     node.keep_shared(value);
     if let Some(recorder) = recorder {
         let inputs = inputs_of::<B>(&args, Some((key, false)));
@@ -76,16 +78,13 @@ pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
 }
 
 /// Looks for a small result where nothing has to be waited for.
-fn find_at_once<B: Body>(
-    node: &Node<B>,
-    key: Digest,
-) -> Option<(Arc<B::Output>, StoredValue, ResultOrigin)> {
+fn find_at_once<B: Body>(node: &Node<B>, key: Digest) -> Option<(Arc<B::Output>, Hit)> {
     let header = &node.header;
     let engine = &header.flow.engine;
     let is_fresh = |made_at| matches!(age_of(header, made_at), Some(Age::Fresh));
     if let Some(hit) = engine.cache.get(&key).filter(|hit| is_fresh(hit.made_at)) {
         let value = in_hit::<B>(&hit)?;
-        return Some((value, hit.stored, hit.origin));
+        return Some((value, hit));
     }
     let store = engine.store.as_ref()?;
     let row = store.runs.cached(key).now_or_never()?.ok()??;
@@ -94,7 +93,7 @@ fn find_at_once<B: Body>(
     };
     let value = B::codec()?.decode(&row.value.stored, bytes).ok()?;
     let hit = hit_of(&header.flow, store, row);
-    Some((Arc::new(value), hit.stored, hit.origin))
+    Some((Arc::new(value), hit))
 }
 
 /// A cached result that a store has, noted as used.
@@ -116,6 +115,7 @@ fn hit_of(flow: &Flow, store: &EngineStore, row: CacheRow) -> Hit {
             call: row.made_by.1,
         },
         made_at: row.made_at,
+        logged: FoundLog::InStore,
     }
 }
 
@@ -132,6 +132,8 @@ pub(super) async fn take_hit<B: Body>(
     }
     let rest = settle(node, args, hit.stored, Source::Cache(hit.origin)).await;
     if rest.is_none() {
+        let header = &node.header;
+        header.flow.live_log.found(header, &hit.logged, hit.origin);
         record_found(node).await?;
     }
     Ok(rest)
@@ -161,7 +163,9 @@ pub(super) async fn take_value<B: Body>(
     hit: Hit,
     value: Arc<B::Output>,
 ) -> Result<(), Failure> {
-    let identity = node.header.identity_mut();
+    let header = &node.header;
+    header.flow.live_log.found(header, &hit.logged, hit.origin);
+    let identity = header.identity_mut();
     let _ = identity.stored.set(hit.stored);
     let _ = identity.source.set(Source::Cache(hit.origin));
     node.keep_shared(value);

@@ -139,7 +139,8 @@ pub(super) fn keep_cached<B: Body>(
     let made_by = (header.flow.id, header.call().unwrap_or(CallId::ROOT));
     if let Value::Shared(value) = value {
         let value = Arc::clone(value) as Arc<dyn Any + Send + Sync>;
-        let hit = Hit::of(value, stored.clone(), made_by, now);
+        let logged = header.flow.live_log.of_task_run(header);
+        let hit = Hit::of(value, stored.clone(), made_by, now, logged);
         header.flow.engine.cache.put(key.digest, hit);
     }
     if let Some(store) = &header.flow.engine.store

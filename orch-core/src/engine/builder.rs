@@ -25,6 +25,7 @@ use crate::resource::Resources;
 #[cfg(feature = "sqlite")]
 use crate::store::StoreError;
 use crate::store::{BlobStore, CacheBudget, Durability, OnStoreFailure, Retention, RunStore};
+use crate::tracking::{LogSink, MemoryArtifacts};
 
 use super::config::Config;
 use super::{Clock, Engine, EngineInner, Upkeep, hooks};
@@ -38,6 +39,7 @@ pub struct EngineBuilder {
     pub(super) resources: Resources,
     pub(crate) faults: Faults,
     pub(crate) durable_hooks: Vec<DurableHook>,
+    pub(super) log_sink: Option<Arc<dyn LogSink>>,
 }
 
 impl EngineBuilder {
@@ -119,6 +121,12 @@ impl EngineBuilder {
     pub fn event_capacity(mut self, events: usize) -> Self {
         self.config.event_capacity = events;
         self.config.set_by_program("event_capacity");
+        self
+    }
+
+    /// Tells of what flow runs log, as they do: to hand it on to another system. The last one counts.
+    pub fn log_sink(mut self, sink: Arc<dyn LogSink>) -> Self {
+        self.log_sink = Some(sink);
         self
     }
 
@@ -245,6 +253,8 @@ impl EngineBuilder {
             faults: self.faults,
             cache,
             memory,
+            artifacts: MemoryArtifacts::default(),
+            log_sink: self.log_sink,
             store,
             clock,
             is_closed: AtomicBool::new(false),

@@ -60,6 +60,7 @@ pub(crate) async fn run<T: Send + 'static>(
         name: flow.name.clone(),
         caller: flow.caller,
     });
+    flow.tell_of_start();
     flow.call_hooks(HookOn::Start);
 
     let mut timeout = flow
@@ -409,6 +410,7 @@ fn end<T>(flow: &Arc<Flow>, result: Result<T, FlowError>, deliver: Deliver<T>) {
     if let Some(outbox) = flow.unrecorded_to() {
         outbox.flow_run_ended(flow, state);
     }
+    flow.tell_of_end(state);
     flow.emit(EventKind::FlowRunEnded {
         flow: flow.definition.name,
         name: flow.name.clone(),
@@ -525,6 +527,7 @@ impl Flow {
         for task_run in &mut task_runs {
             task_run.logs = by_index.remove(&task_run.index).unwrap_or_default();
         }
+        let (logged, logged_dropped) = self.logged(&task_runs);
         RunReport {
             flow_run: self.id.to_string(),
             flow: self.definition.name.to_owned(),
@@ -544,6 +547,8 @@ impl Flow {
             unrecorded,
             logs: own,
             logs_dropped,
+            logged,
+            logged_dropped,
         }
     }
 }

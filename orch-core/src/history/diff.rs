@@ -6,9 +6,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::RecordedRun;
+use super::{ComparedMetric, ComparedValue, Direction, RecordedRun, RunComparison};
 use crate::id::FlowRunId;
-use crate::report::{NodeKind, human};
+use crate::report::logged::number_text;
+use crate::report::{NodeKind, human, table::Table};
 use crate::state::State;
 use crate::store::{CallId, TaskRow, TaskRunRow};
 use crate::value::Digest;
@@ -24,6 +25,10 @@ pub struct RunDiff {
     pub after: (FlowRunId, String),
     /// Parameters that differ.
     pub parameters: Vec<ValueDiff>,
+    /// Params that were logged and differ, but for those called as a parameter.
+    pub params: Vec<ValueDiff>,
+    /// Metrics that were logged in either.
+    pub metrics: Vec<MetricDiff>,
     /// Functions whose code or version differs: the flow's or a task's.
     pub code: Vec<CodeDiff>,
     /// Every task run of either, in the order of the one before; what only the other has comes last.
@@ -42,6 +47,20 @@ pub struct ValueDiff {
     pub before: Option<Value>,
     /// What it is in the other.
     pub after: Option<Value>,
+}
+
+/// A metric in both flow runs, or in one of them.
+#[derive(Debug, Clone, PartialEq)]
+#[non_exhaustive]
+pub struct MetricDiff {
+    /// Its name, as [`RunComparison`] has it.
+    pub name: String,
+    /// What it was last in the one; `None` where it was not logged, or by several task runs.
+    pub before: Option<f64>,
+    /// What it was last in the other.
+    pub after: Option<f64>,
+    /// Which values are better, where that is known.
+    pub better: Option<Direction>,
 }
 
 /// A function that differs.
@@ -127,10 +146,28 @@ impl RecordedRun {
     /// pair by their names, in the order of their submission.
     pub fn diff(&self, other: &Self) -> RunDiff {
         let id = |run: &Self| (run.row.id, run.row.name.clone());
+        let logged = RunComparison::of(&[self, other]);
+        let is_parameter = |name: &str| {
+            let all = [self, other]
+                .into_iter()
+                .flat_map(|run| run.row.parameters.iter());
+            all.flatten().any(|parameter| parameter.name == name)
+        };
         RunDiff {
             before: id(self),
             after: id(other),
             parameters: values(&self.parameters(), &other.parameters()),
+            params: logged
+                .params
+                .iter()
+                .filter(|param| param.differs && !is_parameter(&param.name))
+                .map(|param| ValueDiff {
+                    name: param.name.clone(),
+                    before: param.values[0].clone(),
+                    after: param.values[1].clone(),
+                })
+                .collect(),
+            metrics: logged.metrics.iter().map(MetricDiff::of).collect(),
             code: self.code_diff(other),
             task_runs: pairs(&self.task_runs, &other.task_runs)
                 .into_iter()
@@ -189,6 +226,21 @@ impl RecordedRun {
             }
         }
         differing
+    }
+}
+
+impl MetricDiff {
+    fn of(metric: &ComparedMetric) -> Self {
+        let last = |value: &Option<ComparedValue>| {
+            let value = value.as_ref().filter(|value| value.n_task_runs == 1);
+            value.map(|value| value.last)
+        };
+        Self {
+            name: metric.name.clone(),
+            before: last(&metric.values[0]),
+            after: last(&metric.values[1]),
+            better: metric.better,
+        }
     }
 }
 
@@ -262,6 +314,8 @@ impl fmt::Display for RunDiff {
         let name = |(_, name): &(FlowRunId, String)| human::clean(name);
         writeln!(f, "- {}\n+ {}", name(&self.before), name(&self.after))?;
         write_values(f, "parameter", &self.parameters)?;
+        write_values(f, "param", &self.params)?;
+        write_metrics(f, &self.metrics)?;
         for function in &self.code {
             if function.code {
                 writeln!(f, "code of `{}` differs", human::clean(&function.name))?;
@@ -323,6 +377,43 @@ fn shown(side: &TaskRunSide) -> String {
         Some(duration) => format!("{} in {}", side.state, human::duration(duration)),
         None => side.state.to_string(),
     }
+}
+
+/// Side by side, with what changed and whether it is for the better.
+fn write_metrics(f: &mut fmt::Formatter<'_>, metrics: &[MetricDiff]) -> fmt::Result {
+    if metrics.is_empty() {
+        return Ok(());
+    }
+    let mut table = Table::new(&["metric", "", "before", "after", "change"], 2);
+    for metric in metrics {
+        let shown = |value: Option<f64>| value.map_or_else(|| "-".to_owned(), number_text);
+        let change = metric
+            .before
+            .zip(metric.after)
+            .map(|(before, after)| after - before);
+        let word = match (change, metric.better) {
+            (Some(change), Some(better)) if change != 0.0 => {
+                match (change > 0.0) == (better == Direction::Greater) {
+                    _ if change.is_nan() => "",
+                    true => "better",
+                    false => "worse",
+                }
+            }
+            _ => "",
+        };
+        let change = change.map_or_else(String::new, |change| match change > 0.0 {
+            true => format!("+{}", number_text(change)),
+            false => number_text(change),
+        });
+        table.row([
+            human::short(&metric.name, 44),
+            word.to_owned(),
+            shown(metric.before),
+            shown(metric.after),
+            change,
+        ]);
+    }
+    f.write_str(&table.text())
 }
 
 fn write_values(f: &mut fmt::Formatter<'_>, kind: &str, values: &[ValueDiff]) -> fmt::Result {

@@ -122,6 +122,7 @@ impl RunPlan {
             row,
             task_runs,
             attempts: Vec::new(),
+            logged: Vec::new(),
         };
         let explainer = Explainer {
             store,

@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::RecordedRun;
 use crate::error::RecordedError;
 use crate::report::{
-    AttemptReport, EdgeReport, ErrorReport, NodeKind, ResultSource, RunReport, TaskCounts,
-    TaskRunReport,
+    AttemptReport, EdgeReport, ErrorReport, LoggedReport, NodeKind, ResultSource, RunReport,
+    TaskCounts, TaskRunReport,
 };
 use crate::store::{AttemptRow, CallId, TaskRunRow, Timestamp};
 
@@ -89,7 +89,36 @@ pub(super) fn of(run: &RecordedRun) -> RunReport {
         unrecorded: Vec::new(),
         logs: Vec::new(),
         logs_dropped: 0,
+        logged: logged(run, &tree),
+        logged_dropped: 0,
     }
+}
+
+/// What was logged, the flow body's first, then as the task runs are listed.
+fn logged(run: &RecordedRun, tree: &Tree<'_>) -> Vec<LoggedReport> {
+    let mut logged: Vec<LoggedReport> = run
+        .logged
+        .iter()
+        .map(|(call, log)| {
+            let heading = match tree.rows.get(call) {
+                None => LoggedReport {
+                    name: run.row.name.clone(),
+                    task: run.row.flow.clone(),
+                    ..LoggedReport::default()
+                },
+                Some(row) => LoggedReport {
+                    task_run: tree.nearest(*call),
+                    name: row.shown_name().to_owned(),
+                    task: row.task.name.clone(),
+                    is_item: tree.is_item(row),
+                    ..LoggedReport::default()
+                },
+            };
+            log.clone().with_heading(&heading)
+        })
+        .collect();
+    logged.sort_by_key(|log| log.task_run);
+    logged
 }
 
 /// Which rows are listed, and what belongs to what.

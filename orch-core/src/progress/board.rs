@@ -8,6 +8,7 @@ use super::line::{self, Line};
 use crate::event::{Event, EventKind, Received, TaskRunRef};
 use crate::id::FlowRunId;
 use crate::report::human;
+use crate::report::logged::number_text;
 use crate::state::State;
 
 /// The most lines that change: they fit on a small terminal.
@@ -228,6 +229,18 @@ impl Board {
             }
             EventKind::TaskRunCancelling { task_run } => {
                 self.set_state(flow_run, task_run.index, State::Cancelling);
+            }
+            EventKind::MetricLogged {
+                task_run,
+                metric,
+                step,
+                value,
+            } => {
+                let entry = task_run.and_then(|task_run| self.known(flow_run, &task_run));
+                if let Some(entry) = entry {
+                    let value = number_text(value);
+                    entry.note = Some(format!("{metric} {value} at {step}"));
+                }
             }
             EventKind::MapProgressed {
                 task_run,

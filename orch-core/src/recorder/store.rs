@@ -12,10 +12,10 @@ use crate::outbox::Hooks;
 use crate::state::State;
 use crate::store::{
     AttemptRow, BlobStore, CacheRow, ClaimRun, Durability, Epoch, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, Hold, Journal, KeyClaim, OnStoreFailure, Place, RecordedTaskRuns, RunClaim,
+    FoundTaskRun, Hold, Journal, KeyClaim, LoggedRows, OnStoreFailure, Place, RecordedTaskRuns, RunClaim,
     RunOrigin, RunStore, StepRow, StoreError, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
 };
-use crate::value::{Codec, Digest, EncodeError, Stored};
+use crate::value::{Codec, Digest, EncodeError, Stored, copy_bytes};
 
 use super::{Past, lock};
 
@@ -221,6 +221,12 @@ impl EngineStore {
         })
     }
 
+    /// Returns all that was logged in a flow run.
+    pub(crate) fn logged(&self, run: FlowRunId) -> Result<LoggedRows, StoreError> {
+        self.journal
+            .query(move |runs| async move { runs.logged(run).await })
+    }
+
     /// Returns the attempts of a flow run's task runs that failed.
     pub(crate) fn attempts(&self, run: FlowRunId) -> Result<Vec<AttemptRow>, StoreError> {
         self.journal
@@ -288,6 +294,11 @@ impl EngineStore {
                 None
             }
         }
+    }
+
+    /// Writes bytes to the blobs, however few.
+    pub(crate) fn put_bytes(&self, from: &mut dyn std::io::Read) -> Result<Kept, NotStored> {
+        self.put_blob(|writer| Ok(copy_bytes(from, writer)?))
     }
 
     fn put_blob(

@@ -309,7 +309,22 @@ impl Table {
     }
 
     pub(crate) fn row<const N: usize>(&mut self, cells: [String; N]) {
-        self.rows.push(cells.to_vec());
+        self.cells(cells.to_vec());
+    }
+
+    /// A row of as many cells as the heading has.
+    pub(crate) fn cells(&mut self, cells: Vec<String>) {
+        self.rows.push(cells);
+    }
+
+    /// The first rows, and how many there are beyond; empty if there are none but the heading.
+    pub(crate) fn text_of(mut self, max_rows: usize) -> (String, usize) {
+        let rows = self.rows.len() - 1;
+        if rows == 0 {
+            return (String::new(), 0);
+        }
+        self.rows.truncate(1 + max_rows);
+        (self.text(), rows.saturating_sub(max_rows))
     }
 
     pub(crate) fn text(&self) -> String {

@@ -38,6 +38,8 @@ pub(crate) fn report(duration: u64) -> RunReport {
         unrecorded: Vec::new(),
         logs: Vec::new(),
         logs_dropped: 0,
+        logged: Vec::new(),
+        logged_dropped: 0,
     }
 }
 

@@ -5,6 +5,7 @@
 mod blobs;
 mod claims;
 mod disk;
+mod logged;
 mod maintenance;
 mod outbox;
 mod owner;
@@ -30,7 +31,7 @@ use self::disk::Disk;
 use self::owner::Owner;
 use super::{
     AttemptRow, CacheRow, Change, ClaimRun, Durability, Epoch, Fence, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, KeyClaim, MaintainRuns, NoticeFilter, NoticeRow, OwnerId, RecordedTaskRuns,
+    FoundTaskRun, KeyClaim, LoggedRows, MaintainRuns, NoticeFilter, NoticeRow, OwnerId, RecordedTaskRuns,
     RunClaim, RunStore, StepRow, StoreError, TaskRunFilter, TaskRunRow,
 };
 use crate::id::FlowRunId;
@@ -373,6 +374,12 @@ impl RunStore for FolderStore {
 
     fn steps<'a>(&'a self, run: FlowRunId) -> BoxFuture<'a, Result<Vec<StepRow>, StoreError>> {
         now(self.read("reading steps", |connection| read::steps(connection, run)))
+    }
+
+    fn logged<'a>(&'a self, run: FlowRunId) -> BoxFuture<'a, Result<LoggedRows, StoreError>> {
+        now(self.read("reading what was logged", |connection| {
+            logged::logged(connection, run)
+        }))
     }
 
     fn undelivered<'a>(

@@ -16,12 +16,18 @@ use std::thread::JoinHandle;
 use futures_util::FutureExt as _;
 use tokio::sync::oneshot;
 
-use super::{Change, Durability, Epoch, Fence, KeyClaim, OnStoreFailure, RunStore, StoreError};
+use super::{
+    Change, Durability, Epoch, Fence, KeyClaim, Logged, MetricRow, OnStoreFailure, RunStore,
+    StoreError,
+};
 use crate::id::FlowRunId;
 use crate::value::Digest;
 
 /// How many bytes may be queued before task runs have to wait with their start.
 const MAX_QUEUED: usize = 64 * 1024 * 1024;
+
+/// How many points of metrics one change holds.
+const MAX_POINTS: usize = 4_096;
 
 /// What a change takes in the queue beside what it holds.
 const CHANGE_BYTES: usize = 512;
@@ -188,6 +194,37 @@ impl Journal {
             shared.work.notify_one();
         }
         Position(position)
+    }
+
+    /// Hands a point of a metric over; does not wait. Points that follow each other are one change: a
+    /// loop that logs thousands of them makes no thousands of entries.
+    pub(crate) fn push_metric(&self, fence: Fence, row: MetricRow) {
+        let mut guard = self.shared.lock();
+        let state = &mut *guard;
+        if state.degraded.is_some() {
+            return;
+        }
+        if !self.shared.store.is_immediate()
+            && let Some(entry) = state.queue.last_mut()
+            && entry.fence == Some(fence)
+            && let Change::Logged {
+                logged: Logged::Metrics(rows),
+                ..
+            } = &mut entry.change
+            && rows.len() < MAX_POINTS
+        {
+            rows.push(row);
+            state.pushed += 1;
+            entry.position = state.pushed;
+            state.bytes += size_of::<MetricRow>();
+            return;
+        }
+        drop(guard);
+        let change = Change::Logged {
+            run: fence.run,
+            logged: Logged::Metrics(vec![row]),
+        };
+        self.push(Some(fence), change, None);
     }
 
     /// The position of the last change.
@@ -531,6 +568,7 @@ fn bytes_of(change: &Change) -> usize {
         Change::FlowRun(row) => row.result.as_ref(),
         Change::Step { row, .. } => Some(&row.value),
         Change::Cache(row) => Some(&row.value),
+        Change::Logged { logged, .. } => return logged.bytes(),
         Change::Notice(row) => return row.notice.error.as_ref().map_or(0, String::len),
         _ => None,
     };

@@ -184,6 +184,8 @@ pub enum ValueOf {
     TaskRun(FlowRunId, CallId),
     /// A step or a checkpoint.
     Step(FlowRunId, CallId, String),
+    /// An artifact that was logged under this name.
+    Artifact(FlowRunId, CallId, String),
     /// A cached result.
     Cached(Digest),
 }
@@ -195,6 +197,12 @@ impl fmt::Display for ValueOf {
             Self::TaskRun(run, call) => write!(f, "the result of call {call} of flow run {run}"),
             Self::Step(run, call, name) => {
                 write!(f, "step `{name}` of call {call} of flow run {run}")
+            }
+            Self::Artifact(run, call, name) if *call == CallId::ROOT => {
+                write!(f, "artifact `{name}` of flow run {run}")
+            }
+            Self::Artifact(run, call, name) => {
+                write!(f, "artifact `{name}` of call {call} of flow run {run}")
             }
             Self::Cached(key) => write!(f, "the cached result for key {key}"),
         }

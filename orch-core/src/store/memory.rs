@@ -7,14 +7,16 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use futures_util::FutureExt as _;
 use futures_util::future::BoxFuture;
 
+mod logged;
 mod maintenance;
 mod outbox;
 
+use self::logged::LoggedTables;
 use self::outbox::Outbox;
 use super::{
     AttemptRow, BlobStore, BlobWriter, CacheRow, CallId, Change, ClaimRun, Durability, Epoch,
-    Fence, FlowRunFilter, FlowRunRow, KeyClaim, MaintainBlobs, MaintainRuns, NoticeFilter,
-    NoticeRow, OwnerId, RunClaim, RunStore, StepRow, StoreError, TaskRunRow,
+    Fence, FlowRunFilter, FlowRunRow, KeyClaim, LoggedRows, MaintainBlobs, MaintainRuns,
+    NoticeFilter, NoticeRow, OwnerId, RunClaim, RunStore, StepRow, StoreError, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::state::State;
@@ -45,6 +47,7 @@ struct FlowRun {
     task_runs: BTreeMap<CallId, (u64, TaskRunRow)>,
     attempts: BTreeMap<(CallId, u32), AttemptRow>,
     steps: BTreeMap<(CallId, String), StepRow>,
+    logged: LoggedTables,
 }
 
 impl MemoryStore {
@@ -158,6 +161,11 @@ impl Tables {
                         .insert((row.call, row.name.clone()), (**row).clone());
                 }
             }
+            Change::Logged { run, logged } => {
+                if let Some(run) = self.flow_runs.get_mut(run) {
+                    run.logged.put(logged);
+                }
+            }
             Change::Cache(row) => {
                 let before = self.cache.insert(row.key.digest, (**row).clone());
                 // A pin is on the key: it stays when the result is made anew.
@@ -210,6 +218,7 @@ impl Tables {
                 task_runs: BTreeMap::new(),
                 attempts: BTreeMap::new(),
                 steps: BTreeMap::new(),
+                logged: LoggedTables::default(),
             };
             self.flow_runs.insert(fence.run, run);
             return RunClaim::Started(fence);
@@ -440,6 +449,12 @@ impl RunStore for MemoryStore {
         let tables = self.lock();
         let run = tables.flow_runs.get(&run);
         ready(run.map_or_else(Vec::new, |run| run.steps.values().cloned().collect()))
+    }
+
+    fn logged<'a>(&'a self, run: FlowRunId) -> BoxFuture<'a, Result<LoggedRows, StoreError>> {
+        let tables = self.lock();
+        let run = tables.flow_runs.get(&run);
+        ready(run.map_or_else(LoggedRows::default, |run| run.logged.rows()))
     }
 
     fn undelivered<'a>(

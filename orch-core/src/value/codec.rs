@@ -300,6 +300,31 @@ fn read_back<T: Serialize + DeserializeOwned>(bytes: &[u8]) -> Result<(T, [u8; 1
 /// How much is hashed and written at a time: what was just hashed is still in the cache.
 const CHUNK: usize = 128 * 1024;
 
+/// Copies bytes on and returns what identifies them, as those of a `Vec<u8>`.
+pub(crate) fn copy_bytes(from: &mut dyn Read, to: &mut dyn Write) -> std::io::Result<Stored> {
+    let mut hasher = digest::hasher(raw::BYTES);
+    let mut len = 0;
+    let mut chunk = vec![0; CHUNK];
+    loop {
+        let read = match from.read(&mut chunk) {
+            Ok(0) => break,
+            Ok(read) => read,
+            Err(error) if error.kind() == std::io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(error),
+        };
+        hasher.update(&chunk[..read]);
+        to.write_all(&chunk[..read])?;
+        len += read as u64;
+    }
+    Ok(Stored {
+        digest: digest::finish(&hasher),
+        format: raw::BYTES,
+        shape: [0; 16],
+        len,
+        parts: Vec::new(),
+    })
+}
+
 fn write_raw(raw: &Raw<'_>, mut out: Option<&mut dyn Write>) -> Result<Stored, EncodeError> {
     let mut hasher = digest::hasher(raw.format);
     if let Some(head) = raw.head {

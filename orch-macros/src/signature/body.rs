@@ -3,7 +3,7 @@
 use proc_macro2::{Ident, TokenStream, TokenTree};
 
 /// What a body may do with its context without coming to another result by it.
-const HARMLESS: [&str; 11] = [
+const HARMLESS: [&str; 17] = [
     "attempt",
     "name",
     "flow_run",
@@ -15,6 +15,12 @@ const HARMLESS: [&str; 11] = [
     "checkpoint",
     "restore",
     "step",
+    "log_param",
+    "log_params",
+    "log_metric",
+    "log_metrics",
+    "set_tag",
+    "log_artifact",
 ];
 
 /// Whether a name is used for anything but calls of harmless methods.

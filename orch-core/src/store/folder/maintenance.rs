@@ -10,7 +10,7 @@ use super::super::{
 };
 use super::values::read_value;
 use super::write::first_task_run;
-use super::{FolderStore, ReadError, Writer, claims, packs};
+use super::{FolderStore, ReadError, Writer, claims, logged, packs};
 use crate::id::FlowRunId;
 use crate::value::Digest;
 
@@ -143,6 +143,8 @@ impl MaintainRuns for FolderStore {
                 OR EXISTS (SELECT 1 FROM flow_runs
                     WHERE digest = ?1 AND value IS NULL AND digest IS NOT NULL)
                 OR EXISTS (SELECT 1 FROM steps
+                    WHERE digest = ?1 AND value IS NULL AND digest IS NOT NULL)
+                OR EXISTS (SELECT 1 FROM artifacts
                     WHERE digest = ?1 AND value IS NULL AND digest IS NOT NULL)";
             let mut statement = connection.prepare_cached(sql)?;
             Ok(statement.query_row([digest], |row| row.get(0))?)
@@ -192,6 +194,10 @@ impl MaintainRuns for FolderStore {
             table(
                 "r.id, t.call, t.name FROM steps t JOIN flow_runs r ON r.n = t.run",
                 &|row| Ok(ValueOf::Step(row.get(6)?, row.get(7)?, row.get(8)?)),
+            )?;
+            table(
+                "r.id, t.call, t.name FROM artifacts t JOIN flow_runs r ON r.n = t.run",
+                &|row| Ok(ValueOf::Artifact(row.get(6)?, row.get(7)?, row.get(8)?)),
             )?;
             table("t.key FROM cache t", &|row| {
                 Ok(ValueOf::Cached(row.get(6)?))
@@ -299,6 +305,7 @@ fn bytes_by_run(connection: &Connection) -> Result<HashMap<i64, u64>, ReadError>
             SELECT run, len FROM task_runs WHERE len IS NOT NULL
             UNION ALL SELECT id >> 32 AS run, len FROM packed_task_runs
             UNION ALL SELECT run, len FROM steps WHERE len IS NOT NULL
+            UNION ALL SELECT run, len FROM artifacts WHERE len IS NOT NULL
             UNION ALL SELECT n, len FROM flow_runs WHERE len IS NOT NULL)
         GROUP BY run";
     let rows = collect_rows(connection, sql, [], |row| {
@@ -336,7 +343,10 @@ fn sweep_rows(writer: &Writer) -> Result<usize, ReadError> {
                 (SELECT rowid FROM steps WHERE run = ?1 LIMIT ?2)",
             "DELETE FROM attempts WHERE run = ?1 AND (call, attempt) IN
                 (SELECT call, attempt FROM attempts WHERE run = ?1 LIMIT ?2)",
-        ] {
+        ]
+        .into_iter()
+        .chain(logged::SWEEPS)
+        {
             let room = ROWS_AT_ONCE.saturating_sub(deleted + of_run) as i64;
             of_run += execute(writer, sql, params![n, room])?;
         }

@@ -6,7 +6,7 @@ use std::path::Path;
 use rusqlite::Connection;
 
 use super::super::StoreError;
-use super::{outbox, packs};
+use super::{logged, outbox, packs};
 
 /// The version of the layout. Raised by every change that an older release cannot read.
 pub(super) const FORMAT: u32 = 2;
@@ -61,7 +61,7 @@ pub(super) fn prepare(path: &Path, connection: &Connection) -> Result<(), StoreE
             .execute_batch("PRAGMA auto_vacuum = INCREMENTAL; PRAGMA journal_mode = WAL;")
             .map_err(failed("choosing its journal"))?;
     }
-    let tables = [TABLES, outbox::TABLE, packs::TABLE].concat();
+    let tables = [TABLES, outbox::TABLE, packs::TABLE, logged::TABLES].concat();
     connection
         .execute_batch(&format!(
             "BEGIN IMMEDIATE; {tables} PRAGMA user_version = {FORMAT}; COMMIT;"

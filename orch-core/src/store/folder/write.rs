@@ -12,7 +12,7 @@ use super::super::{
 };
 use super::packs::Items;
 use super::values::{inline_of, parts_of, to_json};
-use super::{ReadError, Writer, outbox};
+use super::{ReadError, Writer, logged, outbox};
 use crate::id::FlowRunId;
 use crate::report::EdgeKind;
 use crate::value::Digest;
@@ -209,6 +209,11 @@ impl Writer {
             Change::Step { run, row } => {
                 if let Some(run) = run_of(runs, *run) {
                     put_step(&self.connection, run.n, row)?;
+                }
+            }
+            Change::Logged { run, logged } => {
+                if let Some((n, ..)) = run_of(run) {
+                    logged::put(&self.connection, n, logged)?;
                 }
             }
             Change::Cache(row) => put_cache(&self.connection, row)?,

@@ -202,9 +202,10 @@ impl Collection {
         let mut failed = None;
         runs.each_value(true, &mut |of, value| {
             let is_kept = match of {
-                ValueOf::FlowRun(run) | ValueOf::TaskRun(run, _) | ValueOf::Step(run, ..) => {
-                    !expired.contains(&run)
-                }
+                ValueOf::FlowRun(run)
+                | ValueOf::TaskRun(run, _)
+                | ValueOf::Step(run, ..)
+                | ValueOf::Artifact(run, ..) => !expired.contains(&run),
                 ValueOf::Cached(key) => !evicted.contains(&key),
             };
             match value {

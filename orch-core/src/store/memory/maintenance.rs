@@ -26,6 +26,10 @@ impl Tables {
                     visit(ValueOf::TaskRun(id, row.call), value);
                 }
             }
+            for row in run.logged.artifacts() {
+                let of = ValueOf::Artifact(id, row.by.call, row.name.clone());
+                visit(of, &row.value);
+            }
             for row in run.steps.values() {
                 visit(ValueOf::Step(id, row.call, row.name.clone()), &row.value);
             }
@@ -52,7 +56,8 @@ impl MaintainRuns for MemoryStore {
                 let results = run.task_runs.values().map(|(_, row)| row.result.as_ref());
                 let steps = run.steps.values().map(|row| Some(&row.value));
                 let own = std::iter::once(run.row.result.as_ref());
-                let values = results.chain(steps).chain(own).flatten();
+                let artifacts = run.logged.artifacts().map(|row| Some(&row.value));
+                let values = results.chain(steps).chain(artifacts).chain(own).flatten();
                 values.map(|value| value.stored.len).sum()
             },
         };

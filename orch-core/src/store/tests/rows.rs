@@ -12,6 +12,7 @@ on_each_store! {
     an_item_that_is_written_again_replaces_what_was_there;
     items_are_found_by_their_result_and_by_where_they_took_it_from;
     attempts_and_steps_belong_to_their_calls;
+    what_was_logged_reads_back_by_attempt;
     cache_entries_are_found_by_key_and_by_task;
     a_pin_stays_when_a_result_is_made_anew;
     who_looks_again_gets_what_has_changed_since;
@@ -336,6 +337,110 @@ fn attempts_and_steps_belong_to_their_calls<K: Kind>() {
         block_on(store.steps(run)).unwrap(),
         [step(1, "checkpoint", 2), step(1, "step 7", 3)]
     );
+}
+
+fn what_was_logged_reads_back_by_attempt<K: Kind>() {
+    let kind = K::new("logged");
+    let store = kind.engine();
+    let (first, second) = (flow_run("train", None), flow_run("train", None));
+    let (first, second) = (start(&*store, first), start(&*store, second));
+    let by = |call, execution, attempt| LoggedBy {
+        call: CallId([call; 16]),
+        execution,
+        attempt,
+    };
+    let value = |by, name: &str, value| LoggedValueRow {
+        by,
+        name: name.to_owned(),
+        value,
+        at: Timestamp(5),
+    };
+    let point = |by, name: &str, step, value| MetricRow {
+        by,
+        name: name.into(),
+        step,
+        value,
+        at: Timestamp(step),
+    };
+    let artifact = ArtifactRow {
+        by: by(1, 3, 2),
+        name: "plots/roc.svg".to_owned(),
+        media_type: "image/svg+xml".to_owned(),
+        value: StoredValue {
+            place: Place::Blob,
+            stored: super::value(7).stored,
+        },
+        at: Timestamp(8),
+    };
+    let log = |fence: Fence, logged: Vec<Logged>| {
+        let changes = logged.into_iter().map(|logged| Change::Logged {
+            run: fence.run,
+            logged,
+        });
+        commit(&*store, fence, &changes.collect::<Vec<_>>()).unwrap();
+    };
+    let param = |row| Logged::Param(Box::new(row));
+    log(
+        first,
+        vec![
+            param(value(by(1, 3, 2), "depth", json!(4))),
+            param(value(by(1, 3, 1), "depth", json!(8))),
+            Logged::Tag(Box::new(value(by(0, 1, 1), "team", json!("blue")))),
+            Logged::Metrics(vec![
+                point(by(1, 3, 2), "loss", i64::MIN, f64::INFINITY),
+                point(by(1, 3, 2), "rate", 2, 1.0),
+                point(by(1, 3, 2), "loss", 1, -0.0),
+            ]),
+            Logged::Artifact(Box::new(artifact.clone())),
+        ],
+    );
+    log(
+        second,
+        vec![Logged::Metrics(vec![point(by(1, 1, 1), "loss", 0, 7.5)])],
+    );
+    log(
+        first,
+        vec![
+            Logged::Tag(Box::new(value(by(0, 1, 1), "team", json!("red")))),
+            Logged::Metrics(vec![point(by(2, 4, 1), "loss", 0, f64::NAN)]),
+        ],
+    );
+
+    let read = block_on(store.logged(first.run)).unwrap();
+    assert_eq!(
+        read.params,
+        [
+            value(by(1, 3, 1), "depth", json!(8)),
+            value(by(1, 3, 2), "depth", json!(4))
+        ]
+    );
+    assert_eq!(read.tags, [value(by(0, 1, 1), "team", json!("red"))]);
+    assert_eq!(read.artifacts, [artifact]);
+    let (last, others) = read.metrics.split_last().unwrap();
+    assert_eq!(
+        others,
+        [
+            point(by(1, 3, 2), "loss", i64::MIN, f64::INFINITY),
+            point(by(1, 3, 2), "rate", 2, 1.0),
+            point(by(1, 3, 2), "loss", 1, -0.0),
+        ]
+    );
+    assert!(last.value.is_nan() && last.by == by(2, 4, 1));
+    let others = block_on(store.logged(second.run)).unwrap();
+    assert_eq!(others.metrics, [point(by(1, 1, 1), "loss", 0, 7.5)]);
+    assert!(block_on(store.logged(FlowRunId::new())).unwrap().is_empty());
+
+    // Whoever has lost the flow run logs nothing any more.
+    let stale = Fence {
+        epoch: first.epoch + 1,
+        ..first
+    };
+    let late = Change::Logged {
+        run: first.run,
+        logged: Logged::Metrics(vec![point(by(1, 3, 2), "loss", 9, 9.0)]),
+    };
+    assert!(commit(&*store, stale, &[late]).is_err());
+    assert_eq!(block_on(store.logged(first.run)).unwrap().metrics.len(), 4);
 }
 
 fn cache_entries_are_found_by_key_and_by_task<K: Kind>() {
