@@ -2,6 +2,7 @@
 
 mod help;
 mod names;
+mod problems;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,9 @@ use std::path::{Path, PathBuf};
 use orch_core::{ClassifyRetry, Retry};
 
 use self::names::{Names, Nearest};
+use self::problems::Problems;
 use crate::checking::CheckReport;
+use crate::model::InputProblem;
 
 /// Why a table, split, model or metric could not be made.
 ///
@@ -566,6 +569,42 @@ pub enum MlError {
         expected: &'static str,
         /// Kind found.
         found: &'static str,
+    },
+    /// A table to predict for does not have the columns that the model was fitted to.
+    #[error("{table} does not fit the model: {}", Problems(problems, columns))]
+    InputMismatch {
+        /// The table.
+        table: TableName,
+        /// What is wrong, in the order of the columns that the model takes.
+        problems: Vec<InputProblem>,
+        /// The columns that the table has.
+        columns: Vec<String>,
+    },
+    /// A model learned from features that the preprocessor put beside it does not make.
+    #[error(
+        "the preprocessor does not make {}, which the model learned from; it makes {}",
+        Names(missing),
+        Names(made)
+    )]
+    PreprocessorMismatch {
+        /// The features that are not made.
+        missing: Vec<String>,
+        /// Those that are.
+        made: Vec<String>,
+    },
+    /// A model predicts something else than what is asked for.
+    #[error("the model predicts {found}, not {expected}")]
+    OtherPredictions {
+        /// What is asked for.
+        expected: &'static str,
+        /// What it predicts.
+        found: &'static str,
+    },
+    /// A model that has no probabilities is asked for them.
+    #[error("a {kind} has no probabilities of classes")]
+    NoProbabilities {
+        /// The kind of model.
+        kind: &'static str,
     },
     /// The model cannot be written as bytes.
     #[error("the model cannot be encoded")]

@@ -5,6 +5,7 @@ mod classification;
 mod comparison;
 mod distributions;
 mod importance;
+mod named;
 mod outcomes;
 mod partial_dependence;
 mod predictions;
@@ -33,6 +34,7 @@ pub use self::partial_dependence::{
 pub use self::predictions::ClassPredictions;
 pub(crate) use self::predictions::first_greatest;
 pub use self::regression::{RegressionMetrics, evaluate_regression};
+pub(crate) use self::report::number as metric_text;
 pub use self::slices::{classification_by_slice, metrics_by_slice, regression_by_slice};
 use crate::dataset::{ClassLabel, Records};
 use crate::error::MlError;

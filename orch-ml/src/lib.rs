@@ -40,6 +40,7 @@ mod json_lines;
 mod linfa_tree;
 mod loading;
 mod metric;
+mod model;
 mod npy;
 mod options;
 mod persistence;
@@ -97,8 +98,9 @@ pub use crate::metric::{
     silhouette_score, weighted_accuracy, weighted_log_loss, weighted_mean_absolute_error,
     weighted_mean_squared_error, weighted_r2_score, weighted_root_mean_squared_error,
 };
+pub use crate::model::{Algorithm, InputProblem, Model, Predictions, TrainingData, TrainingRows};
 pub use crate::npy::{read_npy, write_npy};
-pub use crate::persistence::{Model, load_model, save_model};
+pub use crate::persistence::{load_model, save_model};
 pub use crate::preprocessing::{
     BinStrategy, BinnedColumn, ColumnKind, Components, DatePart, DateParts, DropCategory,
     DroppedColumns, FittedPreprocessor, FittedStep, HandleMissing, HandleUnknown, KBinsDiscretizer,

@@ -1,131 +1,23 @@
 //! Models as files.
 //!
 //! A model file is `ORCHMODL`, the format's number (4 bytes, little-endian), the length of the
-//! payload (8 bytes, little-endian), the BLAKE3 digest of the payload (32 bytes), and the payload:
-//! the [`Model`] in postcard's encoding.
+//! payload (8 bytes, little-endian), the BLAKE3 digest of the payload (32 bytes), and the payload in
+//! postcard's encoding: the [`Model`]; in format 1, which is still read, its [`Algorithm`](crate::Algorithm) alone.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use serde::{Deserialize, Serialize};
+use serde::de::DeserializeOwned;
 
-use crate::clustering::KMeansModel;
 use crate::error::MlError;
-use crate::forest::{ForestClassifier, ForestRegressor, TreeClassifier, TreeRegressor};
-use crate::linfa_tree::LinfaTree;
-use crate::training::{
-    ElasticNetModel, LinearModel, LinearSvm, LogisticModel, NaiveBayesModel, RidgeModel,
-};
+use crate::model::{Model, RawModel};
 
 const MAGIC: &[u8; 8] = b"ORCHMODL";
-const FORMAT: u32 = 1;
+const FORMAT: u32 = 2;
+/// The format of files that hold an algorithm alone.
+const FORMAT_OF_ALGORITHMS: u32 = 1;
 const HEADER: usize = MAGIC.len() + 4 + 8 + blake3::OUT_LEN;
-
-/// Any model of this crate, for files and registries that hold more than one kind.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
-#[non_exhaustive]
-// The order is part of the file format: new kinds go to the end.
-pub enum Model {
-    /// A linear regression.
-    Linear(LinearModel),
-    /// A random forest that predicts classes.
-    ForestClassifier(ForestClassifier),
-    /// A random forest that predicts numbers.
-    ForestRegressor(ForestRegressor),
-    /// A ridge regression.
-    Ridge(RidgeModel),
-    /// An elastic net or lasso.
-    ElasticNet(ElasticNetModel),
-    /// A logistic regression.
-    Logistic(LogisticModel),
-    /// A Gaussian naive Bayes model.
-    NaiveBayes(NaiveBayesModel),
-    /// A decision tree that predicts classes.
-    TreeClassifier(TreeClassifier),
-    /// A decision tree that predicts numbers.
-    TreeRegressor(TreeRegressor),
-    /// A decision tree of linfa-trees.
-    LinfaTree(LinfaTree),
-    /// Clusters found by k-means.
-    KMeans(KMeansModel),
-    /// A linear support vector machine.
-    LinearSvm(LinearSvm),
-}
-
-impl Model {
-    /// The kind of model, in words.
-    pub fn kind(&self) -> &'static str {
-        match self {
-            Model::Linear(_) => "linear model",
-            Model::ForestClassifier(_) => "forest classifier",
-            Model::ForestRegressor(_) => "forest regressor",
-            Model::Ridge(_) => "ridge model",
-            Model::ElasticNet(_) => "elastic net",
-            Model::Logistic(_) => "logistic model",
-            Model::NaiveBayes(_) => "naive Bayes model",
-            Model::TreeClassifier(_) => "tree classifier",
-            Model::TreeRegressor(_) => "tree regressor",
-            Model::LinfaTree(_) => "linfa tree",
-            Model::KMeans(_) => "k-means model",
-            Model::LinearSvm(_) => "linear support vector machine",
-        }
-    }
-
-    /// The names of the features that the model was trained on, in order.
-    pub fn feature_names(&self) -> &[String] {
-        match self {
-            Model::Linear(model) => model.feature_names(),
-            Model::ForestClassifier(model) => model.feature_names(),
-            Model::ForestRegressor(model) => model.feature_names(),
-            Model::Ridge(model) => model.feature_names(),
-            Model::ElasticNet(model) => model.feature_names(),
-            Model::Logistic(model) => model.feature_names(),
-            Model::NaiveBayes(model) => model.feature_names(),
-            Model::TreeClassifier(model) => model.feature_names(),
-            Model::TreeRegressor(model) => model.feature_names(),
-            Model::LinfaTree(model) => model.feature_names(),
-            Model::KMeans(model) => model.feature_names(),
-            Model::LinearSvm(model) => model.feature_names(),
-        }
-    }
-}
-
-macro_rules! model_conversions {
-    ($($variant:ident, $type:ty, $kind:literal;)*) => {$(
-        impl From<$type> for Model {
-            fn from(model: $type) -> Self {
-                Model::$variant(model)
-            }
-        }
-
-        impl TryFrom<Model> for $type {
-            type Error = MlError;
-
-            fn try_from(model: Model) -> Result<Self, MlError> {
-                match model {
-                    Model::$variant(model) => Ok(model),
-                    other => Err(MlError::WrongModelKind { expected: $kind, found: other.kind() }),
-                }
-            }
-        }
-    )*};
-}
-
-model_conversions! {
-    Linear, LinearModel, "linear model";
-    ForestClassifier, ForestClassifier, "forest classifier";
-    ForestRegressor, ForestRegressor, "forest regressor";
-    Ridge, RidgeModel, "ridge model";
-    ElasticNet, ElasticNetModel, "elastic net";
-    Logistic, LogisticModel, "logistic model";
-    NaiveBayes, NaiveBayesModel, "naive Bayes model";
-    TreeClassifier, TreeClassifier, "tree classifier";
-    TreeRegressor, TreeRegressor, "tree regressor";
-    LinfaTree, LinfaTree, "linfa tree";
-    KMeans, KMeansModel, "k-means model";
-    LinearSvm, LinearSvm, "linear support vector machine";
-}
 
 /// Writes a model to a file, which it replaces if it exists.
 ///
@@ -189,7 +81,10 @@ fn write_file(path: &Path, payload: &[u8]) -> std::io::Result<()> {
 
 /// Reads a model that [`save_model`] wrote.
 ///
-/// The checksum tells damage, not malice: a file from a stranger should be signed.
+/// Checksum and format are checked, and that the preprocessing makes the features that the model learned
+/// from. A model that another release of this crate made is loaded with a warning through `tracing`.
+/// The checksum tells damage, not malice: a file from a stranger should be signed. Files of format 1
+/// hold what was fitted and nothing else.
 ///
 /// # Errors
 /// [`MlError::ReadFile`], [`MlError::NotAFile`], [`MlError::NotAModelFile`],
@@ -246,13 +141,37 @@ pub fn load_model(path: &Path) -> Result<Model, MlError> {
     if blake3::hash(payload) != digest || found == 0 {
         return Err(MlError::ModelFileDamaged { path });
     }
+    if found == FORMAT_OF_ALGORITHMS {
+        return Ok(Model::of_unknown_libraries(decode(payload, path)?));
+    }
+    let model = Model::try_from(decode::<RawModel>(payload, path.clone())?);
+    let model = model.map_err(|source| undecodable(path.clone(), source))?;
+    warn_of_other_release(&model, &path);
+    Ok(model)
+}
+
+fn decode<T: DeserializeOwned>(payload: &[u8], path: PathBuf) -> Result<T, MlError> {
     match postcard::take_from_bytes(payload) {
-        Ok((model, [])) => Ok(model),
+        Ok((value, [])) => Ok(value),
         Ok(_) => Err(MlError::ModelFileDamaged { path }),
-        Err(source) => Err(MlError::ModelFileUndecodable {
-            path,
-            source: Box::new(source),
-        }),
+        Err(source) => Err(undecodable(path, source)),
+    }
+}
+
+fn undecodable(path: PathBuf, source: impl std::error::Error + Send + Sync + 'static) -> MlError {
+    MlError::ModelFileUndecodable {
+        path,
+        source: Box::new(source),
+    }
+}
+
+/// Says that another release made the model: its predictions may differ in the last digits.
+fn warn_of_other_release(model: &Model, path: &Path) {
+    let this = env!("CARGO_PKG_VERSION");
+    let made_with = model.libraries().find(|(name, _)| *name == "orch-ml");
+    if let Some((_, version)) = made_with.filter(|(_, version)| *version != this) {
+        let path = path.display();
+        tracing::warn!(%path, version, this, "the model was made with another release of orch-ml");
     }
 }
 

@@ -17,6 +17,7 @@ pub use self::groups::grouped_rows;
 pub use self::parts::{FitTo, MeasureWith, Origin, Test, Train, Valid, check_unseen};
 pub use self::plan::{CrossValidation, Split, SplitBy, train_test_split, train_valid_split};
 pub use self::random::train_test_rows;
+pub(crate) use self::rows::digest_of;
 pub use self::rows::{Rows, SplitKey};
 pub use self::stratified::stratified_rows;
 pub use self::time::time_ordered_rows;

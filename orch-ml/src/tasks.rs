@@ -61,6 +61,7 @@
 
 mod inspection;
 mod models;
+mod packing;
 mod search;
 
 pub use self::search::{
@@ -86,6 +87,9 @@ pub use self::models::{
     predict_cluster, predict_numbers, select_records, train_elastic_net, train_lasso,
     train_linear_svm, train_logistic, train_naive_bayes, train_ridge, train_tree_classifier,
     train_tree_regressor,
+};
+pub use self::packing::{
+    add_preprocessor, pack_classifier, pack_regressor, predict_probabilities, predict_table,
 };
 use crate::{
     Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,

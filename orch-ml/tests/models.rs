@@ -476,10 +476,10 @@ fn each_kind_of_unreadable_model_file_has_its_own_message() {
         "`best.model` is not a model file"
     );
     let mut newer = bytes.clone();
-    newer[8] = 2;
+    newer[8] = 3;
     assert_eq!(
         message(&newer),
-        "model file `best.model` has format 2, this build reads up to 1"
+        "model file `best.model` has format 3, this build reads up to 2"
     );
     let (len, shorter) = (bytes.len(), &bytes[..bytes.len() - 5]);
     assert_eq!(

@@ -91,6 +91,16 @@ impl MlError {
             }
             Self::ModelFileUndecodable { .. } => "train and save the model with this release",
             Self::WrongModelKind { .. } => "load the file that holds the model you want",
+            Self::InputMismatch { .. } => {
+                "read the columns as they were read for the fit, with their names"
+            }
+            Self::PreprocessorMismatch { .. } => {
+                "give the preprocessor that was fitted with the model; `pass` columns that are ready"
+            }
+            Self::OtherPredictions { .. } => "ask for what the model predicts",
+            Self::NoProbabilities { .. } => {
+                "call `predict`, or fit a logistic model, naive Bayes, a tree or a forest"
+            }
             Self::EncodeModel { .. } => "report this, with the kind of the model",
         }
     }

@@ -16,7 +16,7 @@ fn line(f: &mut fmt::Formatter<'_>, name: &str, value: Option<f64>) -> fmt::Resu
 }
 
 /// Four decimals, unless the number is too large or too small for them.
-fn number(value: f64) -> String {
+pub(crate) fn number(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && size.is_finite() && !(1e-4..1e5).contains(&size) {
         format!("{value:.3e}")

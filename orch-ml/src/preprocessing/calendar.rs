@@ -121,6 +121,21 @@ fn days_of_month(year: i64, month: i64) -> i64 {
     }
 }
 
+/// A moment in UTC to the second, as `2024-02-29 18:30:00 UTC`.
+pub(crate) fn utc_text(seconds: u64) -> String {
+    let Some(seconds) = i64::try_from(seconds).ok().filter(|at| *at < END_SECOND) else {
+        return "after the year 9999".to_owned();
+    };
+    let Moment {
+        year,
+        month,
+        day,
+        hour,
+    } = Moment::from_seconds(seconds);
+    let (minute, second) = (seconds / 60 % 60, seconds % 60);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 /// Days from the first of January 1970 to a date of the Gregorian calendar.
 ///
 /// # Source
@@ -187,6 +202,15 @@ mod tests {
         let end = Moment::from_seconds(END_SECOND);
         assert_eq!((end.year, end.month, end.day, end.hour), (10_000, 1, 1, 0));
         assert_eq!(Moment::from_seconds(END_SECOND - 1).year, 9999);
+    }
+
+    #[test]
+    fn a_moment_is_written_to_the_second() {
+        // Python 3.11: datetime.fromtimestamp(1709231405, timezone.utc)
+        assert_eq!(utc_text(1_709_231_405), "2024-02-29 18:30:05 UTC");
+        assert_eq!(utc_text(0), "1970-01-01 00:00:00 UTC");
+        assert_eq!(utc_text(END_SECOND as u64 - 1), "9999-12-31 23:59:59 UTC");
+        assert_eq!(utc_text(u64::MAX), "after the year 9999");
     }
 
     #[test]

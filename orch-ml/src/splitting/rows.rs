@@ -29,11 +29,16 @@ pub trait Rows: StoredForm + Sized {
 
     /// The digest of all of it.
     fn digest(&self) -> Digest {
-        let mut hasher = Hashing(blake3::Hasher::new_derive_key("orch-ml rows, version 1"));
-        hasher.0.update(Self::FORM.as_bytes());
-        self.write(&mut hasher).expect("hashing does not fail");
-        Digest::from_bytes(*hasher.0.finalize().as_bytes())
+        digest_of(self)
     }
+}
+
+/// The digest of rows by their stored form.
+pub(crate) fn digest_of<T: StoredForm>(rows: &T) -> Digest {
+    let mut hasher = Hashing(blake3::Hasher::new_derive_key("orch-ml rows, version 1"));
+    hasher.0.update(T::FORM.as_bytes());
+    rows.write(&mut hasher).expect("hashing does not fail");
+    Digest::from_bytes(*hasher.0.finalize().as_bytes())
 }
 
 /// What a split goes by: a class, a group, a moment.

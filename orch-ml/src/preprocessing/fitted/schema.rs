@@ -60,10 +60,15 @@ pub struct SchemaColumn {
 }
 
 impl SchemaColumn {
+    /// Whether the values are of this kind.
+    pub(crate) fn fits(&self, column: &Column) -> bool {
+        let found = ColumnKind::of(column);
+        found == self.kind || found == ColumnKind::Empty || self.kind == ColumnKind::Empty
+    }
+
     pub(super) fn check(&self, table: &Table) -> Result<(), MlError> {
         let column = table.column(&self.name)?;
-        let found = ColumnKind::of(column);
-        if found == self.kind || found == ColumnKind::Empty || self.kind == ColumnKind::Empty {
+        if self.fits(column) {
             return Ok(());
         }
         Err(MlError::ColumnTypeChanged {
