@@ -606,6 +606,14 @@ pub enum MlError {
         /// The kind of model.
         kind: &'static str,
     },
+    /// A model has no form in ONNX.
+    #[error("the {kind} cannot be written as ONNX: {problem}")]
+    NotExportable {
+        /// The kind of model.
+        kind: &'static str,
+        /// What has no form.
+        problem: String,
+    },
     /// The model cannot be written as bytes.
     #[error("the model cannot be encoded")]
     EncodeModel {

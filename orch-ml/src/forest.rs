@@ -16,8 +16,10 @@ use self::criterion::{Gini, Variance};
 pub use self::decision_tree::{
     TreeClassifier, TreeOptions, TreeRegressor, fit_tree_classifier, fit_tree_regressor,
 };
-use self::ensemble::{Forest, UnsoundForest};
+pub(crate) use self::ensemble::Forest;
+use self::ensemble::UnsoundForest;
 pub use self::options::{ForestOptions, MaxFeatures};
+pub(crate) use self::tree::Place;
 use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 use crate::error::MlError;
 use crate::evaluation::{ClassPredictions, Classifier, Regressor};
@@ -65,6 +67,10 @@ impl TryFrom<RawForestClassifier> for ForestClassifier {
 }
 
 impl ForestClassifier {
+    pub(crate) fn forest(&self) -> &Forest {
+        &self.forest
+    }
+
     /// The names of the features, in the order of the importances.
     pub fn feature_names(&self) -> &[String] {
         &self.forest.feature_names
@@ -183,6 +189,10 @@ impl TryFrom<RawForestRegressor> for ForestRegressor {
 }
 
 impl ForestRegressor {
+    pub(crate) fn forest(&self) -> &Forest {
+        &self.forest
+    }
+
     /// The names of the features, in the order of the importances.
     pub fn feature_names(&self) -> &[String] {
         &self.forest.feature_names

@@ -42,6 +42,7 @@ mod loading;
 mod metric;
 mod model;
 mod npy;
+mod onnx;
 mod options;
 mod persistence;
 mod prediction;
@@ -100,6 +101,7 @@ pub use crate::metric::{
 };
 pub use crate::model::{Algorithm, InputProblem, Model, Predictions, TrainingData, TrainingRows};
 pub use crate::npy::{read_npy, write_npy};
+pub use crate::onnx::{export_onnx, to_onnx};
 pub use crate::persistence::{load_model, save_model};
 pub use crate::preprocessing::{
     BinStrategy, BinnedColumn, ColumnKind, Components, DatePart, DateParts, DropCategory,

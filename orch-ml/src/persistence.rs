@@ -4,6 +4,7 @@
 //! payload (8 bytes, little-endian), the BLAKE3 digest of the payload (32 bytes), and the payload in
 //! postcard's encoding: the [`Model`]; in format 1, which is still read, its [`Algorithm`](crate::Algorithm) alone.
 
+use std::fs::File;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -45,11 +46,24 @@ pub fn save_model(model: &Model, path: &Path) -> Result<(), MlError> {
     let payload = postcard::to_stdvec(model).map_err(|source| MlError::EncodeModel {
         source: Box::new(source),
     })?;
+    replace_file(path, |file| {
+        file.write_all(MAGIC)?;
+        file.write_all(&FORMAT.to_le_bytes())?;
+        file.write_all(&(payload.len() as u64).to_le_bytes())?;
+        file.write_all(blake3::hash(&payload).as_bytes())?;
+        file.write_all(&payload)
+    })
+}
+
+/// Writes a file beside the one of that path, and puts it in its place when it is on the disk.
+pub(crate) fn replace_file(
+    path: &Path,
+    write: impl FnOnce(&mut File) -> std::io::Result<()>,
+) -> Result<(), MlError> {
     let failed = |source| MlError::WriteFile {
         path: path.to_path_buf(),
         source,
     };
-
     // Two threads that save to one path must not share the temporary file.
     static SAVES: AtomicU64 = AtomicU64::new(0);
     let Some(file_name) = path.file_name() else {
@@ -61,22 +75,16 @@ pub fn save_model(model: &Model, path: &Path) -> Result<(), MlError> {
     temporary_name.push(format!(".{}-{save}.tmp", std::process::id()));
     let temporary = path.with_file_name(temporary_name);
 
-    let written = write_file(&temporary, &payload).and_then(|()| std::fs::rename(&temporary, path));
-    if written.is_err() {
+    let written = File::create_new(&temporary).and_then(|mut file| {
+        write(&mut file)?;
+        file.sync_all()
+    });
+    let replaced = written.and_then(|()| std::fs::rename(&temporary, path));
+    if replaced.is_err() {
         // What went wrong is worth more than what goes wrong while tidying up.
         let _ = std::fs::remove_file(&temporary);
     }
-    written.map_err(failed)
-}
-
-fn write_file(path: &Path, payload: &[u8]) -> std::io::Result<()> {
-    let mut file = std::fs::File::create_new(path)?;
-    file.write_all(MAGIC)?;
-    file.write_all(&FORMAT.to_le_bytes())?;
-    file.write_all(&(payload.len() as u64).to_le_bytes())?;
-    file.write_all(blake3::hash(payload).as_bytes())?;
-    file.write_all(payload)?;
-    file.sync_all()
+    replaced.map_err(failed)
 }
 
 /// Reads a model that [`save_model`] wrote.

@@ -89,7 +89,8 @@ pub use self::models::{
     train_tree_regressor,
 };
 pub use self::packing::{
-    add_preprocessor, pack_classifier, pack_regressor, predict_probabilities, predict_table,
+    add_preprocessor, export_onnx, pack_classifier, pack_regressor, predict_probabilities,
+    predict_table,
 };
 use crate::{
     Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,

@@ -101,6 +101,9 @@ impl MlError {
             Self::NoProbabilities { .. } => {
                 "call `predict`, or fit a logistic model, naive Bayes, a tree or a forest"
             }
+            Self::NotExportable { .. } => {
+                "export a linear model, tree or forest with no preprocessing but scaling"
+            }
             Self::EncodeModel { .. } => "report this, with the kind of the model",
         }
     }

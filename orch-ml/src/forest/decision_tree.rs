@@ -126,6 +126,10 @@ impl TryFrom<RawTreeRegressor> for TreeRegressor {
 macro_rules! tree_facts {
     ($name:ident, $impurity:literal) => {
         impl $name {
+            pub(crate) fn forest(&self) -> &Forest {
+                &self.forest
+            }
+
             /// The names of the features, in the order of the importances.
             pub fn feature_names(&self) -> &[String] {
                 &self.forest.feature_names

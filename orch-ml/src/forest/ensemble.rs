@@ -7,7 +7,7 @@ use super::bins::Bins;
 use super::criterion::Criterion;
 use super::growing::{Limits, Soil, draw_bag};
 use super::options::ForestOptions;
-use super::tree::Tree;
+use super::tree::{Place, Tree};
 use crate::dataset::Records;
 use crate::error::MlError;
 use orch_core::Rng;
@@ -19,7 +19,7 @@ const ROWS_PER_BLOCK: usize = 1024;
 /// What both kinds of forest are made of.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(try_from = "RawForest")]
-pub(super) struct Forest {
+pub(crate) struct Forest {
     pub(super) feature_names: Vec<String>,
     pub(super) target_name: String,
     pub(super) bins: Bins,
@@ -203,8 +203,32 @@ impl Forest {
         Ok(means)
     }
 
-    pub(super) fn n_nodes(&self) -> usize {
+    pub(crate) fn n_trees(&self) -> usize {
+        self.trees.len()
+    }
+
+    pub(crate) fn n_nodes(&self) -> usize {
         self.trees.iter().map(Tree::n_nodes).sum()
+    }
+
+    pub(crate) fn n_features(&self) -> usize {
+        self.bins.n_features()
+    }
+
+    /// Values per leaf.
+    pub(crate) fn width(&self) -> usize {
+        self.width
+    }
+
+    /// The values that splits of a feature are at: a row up to one goes left.
+    pub(crate) fn thresholds(&self, feature: usize) -> &[f64] {
+        self.bins.thresholds(feature)
+    }
+
+    /// The nodes of a tree by their numbers, the root first.
+    pub(crate) fn places(&self, tree: usize) -> impl Iterator<Item = Place<'_>> {
+        let tree = &self.trees[tree];
+        (0..tree.n_nodes()).map(|node| tree.place(node, self.width))
     }
 }
 

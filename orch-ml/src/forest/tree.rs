@@ -21,7 +21,7 @@ struct Node {
 }
 
 /// What is at a node of a tree.
-pub(super) enum Place<'a> {
+pub(crate) enum Place<'a> {
     Leaf(&'a [f64]),
     /// Rows up to this bin of the feature go left, the others to the node behind it.
     Split {

@@ -1,7 +1,9 @@
 //! Tasks that put a fitted model together with what belongs to it, and use it.
 
+use std::path::Path;
+
 use ndarray::Array2;
-use orch_core::task;
+use orch_core::{DataFile, task};
 use serde::Serialize;
 
 use crate::{
@@ -71,4 +73,13 @@ pub fn predict_table(model: &Model, table: &Table) -> Result<Predictions, MlErro
 #[task(cache)]
 pub fn predict_probabilities(model: &Model, table: &Table) -> Result<Array2<f64>, MlError> {
     model.predict_probabilities(table)
+}
+
+/// Writes a model as an ONNX file and returns the file: [`export_onnx`](crate::export_onnx()).
+///
+/// The file is looked at before a cached result counts, as by [`save_model`](crate::tasks::save_model).
+#[task(cache)]
+pub fn export_onnx(model: &Model, #[key(path)] path: &Path) -> Result<DataFile, MlError> {
+    crate::export_onnx(model, path)?;
+    Ok(DataFile::from(path))
 }

@@ -7,9 +7,9 @@ use orch_core::State;
 use orch_core::prelude::*;
 use orch_core::store::{MemoryBlobs, MemoryStore};
 use orch_ml::tasks::{
-    add_preprocessor, evaluate_classifier, evaluate_linear, load_csv, load_model, pack_classifier,
-    pack_regressor, predict_probabilities, predict_table, prepare, prepare_classes, save_model,
-    split_table, train_linear, train_logistic,
+    add_preprocessor, evaluate_classifier, evaluate_linear, export_onnx, load_csv, load_model,
+    pack_classifier, pack_regressor, predict_probabilities, predict_table, prepare,
+    prepare_classes, save_model, split_table, train_linear, train_logistic,
 };
 use orch_ml::{
     CsvOptions, ImputeStrategy, LinearModel, LogisticModel, LogisticOptions, Model, Predictions,
@@ -63,7 +63,13 @@ async fn packed(dir: PathBuf) -> anyhow::Result<Kept> {
     let line = train_linear(&train);
     let metrics = evaluate_linear(&line, &test);
     let line = pack_regressor::<LinearModel, ()>(&line, (), &train, &metrics);
-    let line = add_preprocessor(&line, &fitted).await?.into_inner();
+    let line = add_preprocessor(&line, &fitted);
+    let file = export_onnx(&line, dir.join("mass.onnx")).await?;
+    assert_eq!(
+        std::fs::read(file.path())?,
+        orch_ml::to_onnx(&*line.clone().await?)?
+    );
+    let line = line.await?.into_inner();
     Ok((
         loaded.await?.into_inner(),
         predictions.await?.into_inner(),

@@ -91,7 +91,8 @@ impl MinMaxScaler {
         })
     }
 
-    fn line(&self, column: &MinMaxColumn) -> (f64, f64) {
+    /// What a column is multiplied with, and what is added then.
+    pub(crate) fn line(&self, column: &MinMaxColumn) -> (f64, f64) {
         let (from, to) = self.range;
         let scale = (to - from) / scale_or_one(column.max - column.min);
         (scale, from - column.min * scale)
