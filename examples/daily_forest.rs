@@ -1,10 +1,10 @@
-//! How does a batch job keep its model? A random forest is trained, measured, saved to a file,
-//! loaded again and asked, mostly by the tasks that come with `orch_ml`.
+//! How does a batch job keep its model? A random forest is trained, measured, packed with what is to be
+//! known of it, saved to a file, loaded again and asked, by the tasks that come with `orch_ml`.
 //!
 //! ```text
 //! load_csv -> drop_incomplete -> separate_label -> split_classes
-//!     -> train_forest_classifier -> evaluate_forest_classifier
-//!     -> save_model -> load_model -> predict
+//!     -> train_forest_classifier -> evaluate_forest_classifier -> pack_classifier
+//!     -> save_model -> load_model -> predict_table
 //! ```
 //!
 //! With `--store` the next day's run computes what has changed since: nothing, for the same file.
@@ -19,33 +19,12 @@ use orch_core::Progress;
 use orch_core::prelude::*;
 use orch_examples::{ForestArguments, collect_logs, engine, exit_code, show_run};
 use orch_ml::tasks::{
-    drop_incomplete, evaluate_forest_classifier, load_csv, load_model, save_model, separate_label,
-    split_classes, train_forest_classifier,
+    drop_incomplete, evaluate_forest_classifier, load_csv, load_model, pack_classifier,
+    predict_table, save_model, separate_label, split_classes, train_forest_classifier,
 };
-use orch_ml::{
-    ClassificationDataset, ClassificationMetrics, CsvOptions, ForestClassifier, ForestOptions,
-    MlError, Split, Test,
-};
+use orch_ml::{CsvOptions, ForestClassifier, ForestOptions, Model, Predictions, Split};
 
-/// How many rows each class gets from the model, by name.
-pub type Predicted = Vec<(String, usize)>;
-
-/// Predicts the class of each row.
-#[task(cache)]
-pub fn predict(
-    model: &ForestClassifier,
-    rows: &Test<ClassificationDataset>,
-) -> Result<Predicted, MlError> {
-    let predictions = model.predict(rows.records())?;
-    let count = |class| predictions.labels().filter(|label| *label == class).count();
-    Ok(predictions
-        .classes()
-        .iter()
-        .map(|class| (class.to_string(), count(class)))
-        .collect())
-}
-
-/// Returns how good the forest is, and what its saved copy predicts for the rows tested on.
+/// Returns the model as it was saved, and what it predicts for every complete row of the file.
 #[flow(name = "daily-forest")]
 pub async fn daily_forest(
     data: DataFile,
@@ -53,20 +32,21 @@ pub async fn daily_forest(
     test_fraction: f64,
     forest: ForestOptions,
     model_file: DataFile,
-) -> anyhow::Result<(ClassificationMetrics, Predicted)> {
-    let seed = forest.seed;
+) -> anyhow::Result<(Model, Predictions)> {
+    let split = Split::stratified(test_fraction).seed(forest.seed);
     let table = load_csv(data, CsvOptions::default());
     let complete = drop_incomplete(&table);
     let dataset = separate_label(&complete, target);
-    let (train, test) =
-        split_classes(&dataset, Split::stratified(test_fraction).seed(seed)).unzip();
-    let model = train_forest_classifier(&train, forest);
-    let metrics = evaluate_forest_classifier(&model, &test);
+    let (train, test) = split_classes(&dataset, split).unzip();
+    let trees = train_forest_classifier(&train, forest.clone());
+    let metrics = evaluate_forest_classifier(&trees, &test);
+    let model =
+        pack_classifier::<ForestClassifier, ForestOptions>(&trees, forest, &train, &metrics);
 
-    let saved = save_model::<ForestClassifier>(&model, model_file.path());
-    let loaded = load_model::<ForestClassifier>(&saved);
-    let predicted = predict(&loaded, &test).await?;
-    Ok((metrics.await?.into_inner(), predicted.into_inner()))
+    let saved = save_model::<Model>(&model, model_file.path());
+    let loaded = load_model::<Model>(&saved);
+    let predictions = predict_table(&loaded, &complete).await?;
+    Ok((loaded.await?.into_inner(), predictions.into_inner()))
 }
 
 #[tokio::main]
@@ -88,25 +68,24 @@ async fn run(args: ForestArguments) -> anyhow::Result<()> {
     let progress = Progress::show(&engine);
     let (result, report) = flow.start(&engine)?.finish().await;
     progress.finish();
-    if let Ok((metrics, predicted)) = &result {
-        print_result(metrics, predicted);
-        println!("model {}\n", model.display());
+    if let Ok((forest, predictions)) = &result {
+        println!("{forest}\n\nsaved to {}", model.display());
+        println!("{}\n", counts(predictions)?);
     }
     let shown = show_run(&report, args.report.as_deref());
     result.with_context(|| format!("cannot learn from `{}`", file.display()))?;
     Ok(shown?)
 }
 
-fn print_result(metrics: &ClassificationMetrics, predicted: &Predicted) {
-    println!("held-out rows: {}", metrics.n_rows);
-    println!("accuracy {:.4}", metrics.accuracy);
-    println!("macro F1 {:.4}", metrics.macro_f1);
-    println!("log loss {:.4}", metrics.log_loss);
-    let counts = predicted
-        .iter()
-        .map(|(class, n_rows)| format!("{n_rows} {class}"));
-    println!(
+/// How many rows each class got.
+fn counts(predictions: &Predictions) -> anyhow::Result<String> {
+    let predictions = predictions.classes()?;
+    let count = |class| predictions.labels().filter(|label| *label == class).count();
+    let counts = predictions.classes().iter();
+    let counts = counts.map(|class| format!("{} {class}", count(class)));
+    let counts: Vec<String> = counts.collect();
+    Ok(format!(
         "predicted by the saved model: {}",
-        counts.collect::<Vec<_>>().join(", ")
-    );
+        counts.join(", ")
+    ))
 }

@@ -2,12 +2,16 @@
 //!
 //! The programs are compiled in as modules, as they are: nothing in them is there for the tests.
 
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use orch_core::InjectedFault;
 use orch_core::State;
 use orch_core::testing::{TestEngine, TestRun};
-use orch_ml::{Column, ForestOptions, MlError, RegressionMetrics, Table};
+use orch_ml::{
+    Column, CsvOptions, ForestOptions, MlError, RegressionMetrics, Split, Table,
+    fit_forest_classifier, read_csv, to_classification_dataset, train_test_split,
+};
 
 #[expect(dead_code, reason = "a test calls the flow, not the program around it")]
 #[path = "../daily_forest.rs"]
@@ -188,23 +192,26 @@ async fn the_saved_forest_predicts_what_the_trained_one_does() {
         .run(daily_forest(IRIS, "species", 0.2, forest(), file.as_path()))
         .await;
     run.assert_completed();
-    run.assert_edge("train_forest_classifier", "save_model");
+    run.assert_edge("train_forest_classifier", "pack_classifier");
+    run.assert_edge("evaluate_forest_classifier", "pack_classifier");
+    run.assert_edge("pack_classifier", "save_model");
     run.assert_edge("save_model", "load_model");
-    run.assert_edge("load_model", "predict");
-    run.assert_edge("split_classes", "predict");
+    run.assert_edge("load_model", "predict_table");
+    run.assert_edge("drop_incomplete", "predict_table");
     run.assert_no_leaks();
-    let (metrics, predicted) = run.result.unwrap();
-    assert_eq!(metrics.n_rows, 30);
-    assert!(metrics.accuracy > 0.9, "accuracy is {}", metrics.accuracy);
-    // What the saved copy predicts per class is what the metrics say of the trained one.
-    for class in &metrics.classes {
-        let right = (class.recall * class.n_rows as f64).round();
-        let guessed = (right / class.precision).round() as usize;
-        assert!(
-            predicted.contains(&(class.label.to_string(), guessed)),
-            "{predicted:?}"
-        );
-    }
+    let (model, predictions) = run.result.unwrap();
+    assert!(model.metric("accuracy").unwrap() > 0.9, "{model}");
+    assert_eq!(model.training_data().unwrap().n_rows, 120);
+    assert_eq!(model.to_options::<ForestOptions>().unwrap(), forest());
+
+    // By hand, without tasks and files.
+    let table = read_csv(Path::new(IRIS), &CsvOptions::default()).unwrap();
+    let features = &table.column_names()[..4];
+    let dataset = to_classification_dataset(&table, features, "species").unwrap();
+    let (train, _) = train_test_split(&dataset, &Split::stratified(0.2).seed(42)).unwrap();
+    let trained = fit_forest_classifier(&train, &forest()).unwrap();
+    let expected = trained.predict(dataset.records()).unwrap();
+    assert_eq!(predictions.classes().unwrap(), &expected);
 }
 
 #[orch_core::test]
@@ -222,6 +229,6 @@ async fn a_full_disk_fails_the_save_and_not_the_evaluation() {
     run.assert_failed_with::<InjectedFault>();
     run.assert_state("save_model", State::Failed);
     run.assert_state("load_model", State::Skipped);
-    run.assert_state("predict", State::Skipped);
+    run.assert_state("predict_table", State::Skipped);
     run.assert_state("train_forest_classifier", State::Completed);
 }

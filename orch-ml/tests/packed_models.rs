@@ -394,6 +394,29 @@ logistic model of `species`
     );
     assert_eq!(model.to_string(), expected);
 
+    let options = TreeOptions {
+        max_depth: Some(2),
+        ..TreeOptions::default()
+    };
+    let (train, _) = train_test_split(&iris(), &Split::stratified(0.2).seed(1)).unwrap();
+    let tree = Model::new(fit_tree_classifier(&train, &options).unwrap())
+        .with_hyperparameters(&options)
+        .unwrap();
+    let source = iris().digest().short();
+    let expected = format!(
+        "\
+tree classifier of `species`
+  size          3 leaves, depth 2
+  classes       setosa, versicolor, virginica
+  options       max_depth 2, max_features none, min_samples_leaf 1,
+                min_samples_split 2, seed 0
+  takes         sepal_length, sepal_width, petal_length, petal_width
+  fitted to     part of {source}
+  made with     orch-ml {version}, linfa 0.8, ndarray 0.16",
+        version = env!("CARGO_PKG_VERSION")
+    );
+    assert_eq!(tree.to_string(), expected);
+
     let fitted = LogisticModel::try_from(model).unwrap();
     assert_eq!(Model::new(fitted).to_string().lines().count(), 7);
 }

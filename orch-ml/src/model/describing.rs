@@ -5,7 +5,7 @@ use std::fmt;
 use super::Model;
 use super::algorithm::count;
 use crate::evaluation::metric_text;
-use crate::preprocessing::utc_text;
+use crate::preprocessing::{SchemaColumn, utc_text};
 
 /// The width that a terminal has unless someone widened it.
 const WIDTH: usize = 80;
@@ -24,17 +24,15 @@ impl fmt::Display for Model {
         if let Some(classes) = self.classes() {
             line(f, "classes", classes)?;
         }
-        let options = self.hyperparameters();
-        line(
-            f,
-            "options",
-            options.map(|(name, value)| format!("{name} {value}")),
-        )?;
+        let option = |(name, value)| match value {
+            "null" => format!("{name} none"),
+            value => format!("{name} {value}"),
+        };
+        line(f, "options", self.hyperparameters().map(option))?;
         let inputs = self.inputs();
         match &self.preprocessor {
             Some(preprocessor) => {
-                let of_kind =
-                    |input: &crate::SchemaColumn| format!("{} ({})", input.name, input.kind);
+                let of_kind = |input: &SchemaColumn| format!("{} ({})", input.name, input.kind);
                 line(f, "takes", inputs.iter().map(of_kind))?;
                 let steps = count(preprocessor.steps().len(), "step");
                 line(f, "prepared by", [steps])?;
