@@ -18,7 +18,7 @@
 //! # Ok::<(), orch_ml::MlError>(())
 //! ```
 //!
-//! [`tasks`] has the same functions as `orch_core` tasks, for flows.
+//! [`tasks`] has the same functions as `orch_core` tasks, for flows; [`plot`] draws what they come to.
 //!
 //! Functions borrow what is large and own what is small; every result can be cloned, sent to
 //! another thread and serialized. Work on many rows uses the current rayon pool, and no result
@@ -45,6 +45,7 @@ mod npy;
 mod onnx;
 mod options;
 mod persistence;
+pub mod plot;
 mod prediction;
 mod preprocessing;
 mod splitting;
@@ -103,6 +104,11 @@ pub use crate::model::{Algorithm, InputProblem, Model, Predictions, TrainingData
 pub use crate::npy::{read_npy, write_npy};
 pub use crate::onnx::{export_onnx, to_onnx};
 pub use crate::persistence::{load_model, save_model};
+pub use crate::plot::{
+    Plot, plot_calibration, plot_confusion_matrix, plot_importances, plot_learning_curve,
+    plot_option, plot_permutation_importance, plot_precision_recall, plot_residuals, plot_roc,
+    plot_trials,
+};
 pub use crate::preprocessing::{
     BinStrategy, BinnedColumn, ColumnKind, Components, DatePart, DateParts, DropCategory,
     DroppedColumns, FittedPreprocessor, FittedStep, HandleMissing, HandleUnknown, KBinsDiscretizer,
@@ -125,6 +131,7 @@ pub use crate::training::{
     fit_ridge,
 };
 pub use crate::tuning::{
-    ClassificationScoring, Halving, Patience, RegressionScoring, Round, Scoring, SearchReport,
-    Space, Trial, cross_validate_classifier, cross_validate_regressor,
+    ClassificationScoring, Halving, LearningCurve, LearningSizes, LearningStep, Patience,
+    RegressionScoring, Round, Scoring, SearchReport, Space, Trial, classification_learning_curve,
+    cross_validate_classifier, cross_validate_regressor, regression_learning_curve,
 };

@@ -130,8 +130,9 @@ impl PrecisionRecallCurve {
         -trapezoids(&self.recalls, &self.precisions)
     }
 
-    /// The precision at each threshold, weighted by the recall that it adds.
-    pub(super) fn average_precision(&self) -> f64 {
+    /// The precision at each threshold, weighted by the recall that it adds:
+    /// [`average_precision`](crate::average_precision) of the scores.
+    pub fn average_precision(&self) -> f64 {
         let added = |point: usize| self.recalls[point] - self.recalls[point + 1];
         let points = 0..self.thresholds.len();
         points

@@ -7,7 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::dataset::{ClassificationDataset, Dataset};
 use crate::error::MlError;
-use crate::evaluation::{Classifier, Regressor, evaluate_classification, evaluate_regression};
+use crate::evaluation::{
+    ClassificationMetrics, Classifier, RegressionMetrics, Regressor, evaluate_classification,
+    evaluate_regression,
+};
 use crate::splitting::{CrossValidation, Rows, Train, Valid};
 
 /// A number by which models are compared.
@@ -102,12 +105,20 @@ pub fn cross_validate_classifier<M: Classifier>(
 ) -> Result<Vec<f64>, MlError> {
     over_folds(train, validation, |train, valid| {
         let metrics = evaluate_classification(&fit(train)?, valid)?;
-        Ok(match scoring {
-            ClassificationScoring::Accuracy => metrics.accuracy,
-            ClassificationScoring::MacroF1 => metrics.macro_f1,
-            ClassificationScoring::LogLoss => metrics.log_loss,
-        })
+        Ok(score_of_classifier(&metrics, scoring))
     })
+}
+
+/// The metric that a scoring is.
+pub(super) fn score_of_classifier(
+    metrics: &ClassificationMetrics,
+    scoring: ClassificationScoring,
+) -> f64 {
+    match scoring {
+        ClassificationScoring::Accuracy => metrics.accuracy,
+        ClassificationScoring::MacroF1 => metrics.macro_f1,
+        ClassificationScoring::LogLoss => metrics.log_loss,
+    }
 }
 
 /// Fits a regressor to each fold of a cross-validation; returns the scores on what was held out.
@@ -128,12 +139,17 @@ pub fn cross_validate_regressor<M: Regressor>(
 ) -> Result<Vec<f64>, MlError> {
     over_folds(train, validation, |train, valid| {
         let metrics = evaluate_regression(&fit(train)?, valid)?;
-        Ok(match scoring {
-            RegressionScoring::R2 => metrics.r2,
-            RegressionScoring::Mae => metrics.mae,
-            RegressionScoring::Rmse => metrics.rmse,
-        })
+        Ok(score_of_regressor(&metrics, scoring))
     })
+}
+
+/// The metric that a scoring is.
+pub(super) fn score_of_regressor(metrics: &RegressionMetrics, scoring: RegressionScoring) -> f64 {
+    match scoring {
+        RegressionScoring::R2 => metrics.r2,
+        RegressionScoring::Mae => metrics.mae,
+        RegressionScoring::Rmse => metrics.rmse,
+    }
 }
 
 fn over_folds<D: Rows + Sync>(

@@ -8,6 +8,8 @@ use serde_json::Value;
 
 use super::Scoring;
 use crate::error::MlError;
+use crate::metric::check_length;
+use crate::options::check_option;
 use crate::table::{Column, Table};
 
 /// Options that were tried, and their scores.
@@ -36,9 +38,41 @@ impl<O> Trial<O> {
 
 /// All trials of a search, the best first.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "RawSearchReport<O, S>")]
 pub struct SearchReport<O, S> {
     trials: Vec<Trial<O>>,
+    /// For each trial how many were tried before it.
+    tried: Vec<usize>,
     scoring: S,
+}
+
+#[derive(Deserialize)]
+struct RawSearchReport<O, S> {
+    trials: Vec<Trial<O>>,
+    tried: Vec<usize>,
+    scoring: S,
+}
+
+impl<O, S> TryFrom<RawSearchReport<O, S>> for SearchReport<O, S> {
+    type Error = MlError;
+
+    fn try_from(raw: RawSearchReport<O, S>) -> Result<Self, MlError> {
+        let n_trials = raw.trials.len();
+        check_length("the order of the trials", n_trials, raw.tried.len())?;
+        let mut tried = raw.tried.clone();
+        tried.sort_unstable();
+        check_option(
+            tried.into_iter().eq(0..n_trials),
+            "tried",
+            format!("{:?}", raw.tried),
+            "each number below that of the trials once",
+        )?;
+        Ok(Self {
+            trials: raw.trials,
+            tried: raw.tried,
+            scoring: raw.scoring,
+        })
+    }
 }
 
 impl<O, S: Scoring> SearchReport<O, S> {
@@ -46,11 +80,12 @@ impl<O, S: Scoring> SearchReport<O, S> {
     ///
     /// # Errors
     /// [`MlError::NoTrials`].
-    pub fn new(mut trials: Vec<Trial<O>>, scoring: S) -> Result<Self, MlError> {
+    pub fn new(trials: Vec<Trial<O>>, scoring: S) -> Result<Self, MlError> {
         if trials.is_empty() {
             return Err(MlError::NoTrials);
         }
-        trials.sort_by(|a, b| {
+        let mut numbered: Vec<(usize, Trial<O>)> = trials.into_iter().enumerate().collect();
+        numbered.sort_by(|(_, a), (_, b)| {
             let (a, b) = (a.mean(), b.mean());
             match (scoring.is_better(a, b), scoring.is_better(b, a)) {
                 (true, false) => Ordering::Less,
@@ -58,7 +93,12 @@ impl<O, S: Scoring> SearchReport<O, S> {
                 _ => Ordering::Equal,
             }
         });
-        Ok(Self { trials, scoring })
+        let (tried, trials) = numbered.into_iter().unzip();
+        Ok(Self {
+            trials,
+            tried,
+            scoring,
+        })
     }
 
     /// The best trial; of several the one that was tried first.
@@ -69,6 +109,15 @@ impl<O, S: Scoring> SearchReport<O, S> {
     /// All trials, the best first.
     pub fn trials(&self) -> &[Trial<O>] {
         &self.trials
+    }
+
+    /// All trials in the order in which they were tried.
+    pub fn in_order_tried(&self) -> impl Iterator<Item = &Trial<O>> {
+        let mut places = vec![0; self.trials.len()];
+        for (place, number) in self.tried.iter().enumerate() {
+            places[*number] = place;
+        }
+        places.into_iter().map(|place| &self.trials[place])
     }
 
     /// What the trials are compared by.
