@@ -12,6 +12,7 @@
 //! | `timeline_svg` | a picture of the time |
 //! | `table` | text for a terminal |
 //! | `logged` | params, metrics, tags and artifacts |
+//! | `html` | a page for people |
 //! | `json`, `write` | files |
 //! | `human`, `counts`, `escape` | words and numbers, task runs by state, user text made safe |
 //! | `svg`, `theme` | what pictures have in common: legend and heading, colours of states |
@@ -23,6 +24,7 @@ mod error;
 mod escape;
 mod graph;
 mod graph_svg;
+mod html;
 pub(crate) mod human;
 mod json;
 mod layout;
@@ -44,11 +46,12 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::state::State;
-use crate::store::ResultOrigin;
+use crate::store::{FlowRunRow, ResultOrigin};
 
 pub use self::critical_path::{CriticalPath, CriticalStep};
 pub use self::error::ReportError;
 pub use self::logged::{ArtifactReport, LoggedReport, MetricPoint, MetricReport};
+pub use self::html::Section;
 
 /// All that is known of one flow run, at the moment the report was made.
 ///
@@ -76,6 +79,12 @@ pub struct RunReport {
     pub duration: Duration,
     /// The seed of the run's randomness (retry jitter, `TaskContext::rng`).
     pub seed: u64,
+    /// The arguments of the flow call, where the flow run is recorded and they can be shown.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parameters: Vec<ParameterReport>,
+    /// What it ran with, where it is recorded: versions, features, threads.
+    #[serde(default, skip_serializing_if = "serde_json::Map::is_empty")]
+    pub manifest: serde_json::Map<String, serde_json::Value>,
     /// Each recorded task run, in the order of submission.
     pub task_runs: Vec<TaskRunReport>,
     /// Each recorded edge.
@@ -93,6 +102,16 @@ pub struct RunReport {
     /// Params, metrics, tags and artifacts that did not fit the bounded memory of an engine.
     #[serde(default, skip_serializing_if = "is_zero")]
     pub logged_dropped: u64,
+}
+
+/// One argument of the flow call of a [`RunReport`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub struct ParameterReport {
+    /// The parameter's name.
+    pub name: String,
+    /// The argument for people.
+    pub value: serde_json::Value,
 }
 
 /// One task run of a [`RunReport`].
@@ -318,6 +337,23 @@ impl TaskRunReport {
         self.ended
             .map_or(Duration::ZERO, |ended| ended.saturating_sub(self.submitted))
     }
+}
+
+impl ParameterReport {
+    pub(crate) fn all_of(row: &FlowRunRow) -> Vec<Self> {
+        let parameters = row.parameters.iter().flatten();
+        parameters
+            .map(|parameter| Self {
+                name: parameter.name.clone(),
+                value: parameter.shown.clone(),
+            })
+            .collect()
+    }
+}
+
+/// A manifest, which is an object.
+pub(crate) fn manifest_of(row: &FlowRunRow) -> serde_json::Map<String, serde_json::Value> {
+    row.manifest.as_object().cloned().unwrap_or_default()
 }
 
 impl ResultSource {

@@ -24,7 +24,7 @@ use crate::error::{
 use crate::event::EventKind;
 use crate::policy::failure_mode::FailureMode;
 use crate::recorder;
-use crate::report::{ErrorReport, LogReport, NodeKind, RunReport};
+use crate::report::{ErrorReport, LogReport, NodeKind, ParameterReport, RunReport, manifest_of};
 use crate::scope::Scope;
 use crate::state::{State, StateChange};
 use crate::stop::Stop;
@@ -528,6 +528,7 @@ impl Flow {
             task_run.logs = by_index.remove(&task_run.index).unwrap_or_default();
         }
         let (logged, logged_dropped) = self.logged(&task_runs);
+        let row = self.recorder().map(|recorder| recorder.row());
         RunReport {
             flow_run: self.id.to_string(),
             flow: self.definition.name.to_owned(),
@@ -542,6 +543,11 @@ impl Flow {
                 .copied()
                 .unwrap_or_else(|| Duration::from_nanos(self.now())),
             seed: self.seed,
+            parameters: row
+                .as_ref()
+                .map(ParameterReport::all_of)
+                .unwrap_or_default(),
+            manifest: row.as_ref().map(manifest_of).unwrap_or_default(),
             task_runs,
             edges,
             unrecorded,

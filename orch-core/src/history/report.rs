@@ -6,8 +6,8 @@ use std::time::Duration;
 use super::RecordedRun;
 use crate::error::RecordedError;
 use crate::report::{
-    AttemptReport, EdgeReport, ErrorReport, LoggedReport, NodeKind, ResultSource, RunReport,
-    TaskCounts, TaskRunReport,
+    AttemptReport, EdgeReport, ErrorReport, LoggedReport, NodeKind, ParameterReport, ResultSource,
+    RunReport, TaskCounts, TaskRunReport, manifest_of,
 };
 use crate::store::{AttemptRow, CallId, TaskRunRow, Timestamp};
 
@@ -84,6 +84,8 @@ pub(super) fn of(run: &RecordedRun) -> RunReport {
         started_at_unix_ms: u64::try_from(start.0 / 1_000_000).unwrap_or(0),
         duration,
         seed: row.seed,
+        parameters: ParameterReport::all_of(row),
+        manifest: manifest_of(row),
         task_runs,
         edges,
         unrecorded: Vec::new(),

@@ -18,6 +18,12 @@ impl Counts {
         self.add(State::Cancelled, counts.cancelled);
     }
 
+    pub(super) fn add_counts(&mut self, counts: &Counts) {
+        for (own, number) in self.0.iter_mut().zip(counts.0) {
+            *own += number;
+        }
+    }
+
     pub(super) fn total(&self) -> u64 {
         self.0.iter().sum()
     }

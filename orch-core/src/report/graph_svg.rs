@@ -36,10 +36,13 @@ impl RunReport {
     /// The text is a file of its own, needs no network and no script, follows the viewer's choice
     /// of light or dark, and is the same for equal reports.
     pub fn graph_svg(&self) -> String {
-        let limits = Limits {
+        self.graph(Limits {
             children: MAX_CHILDREN,
             nodes: MAX_NODES,
-        };
+        })
+    }
+
+    pub(super) fn graph(&self, limits: Limits) -> String {
         Picture::new(View::new(self, limits)).draw(self)
     }
 }
@@ -165,7 +168,7 @@ impl Picture {
         let notes = self.view.notes.len() as f64;
         let below = notes * NOTE_HEIGHT + NOTE_GAP + legend.height;
         let height = self.size.height + MARGIN + below;
-        let mut svg = svg::open(report, "graph", self.size.width, height);
+        let mut svg = svg::open(report, "graph", "orch-graph", self.size.width, height);
         svg.push_str(&theme::style_sheet(STYLE, DARK_STYLE));
         svg.push_str(DEFINITIONS);
         svg::ground_and_heading(&mut svg, report, self.size.width);
@@ -413,22 +416,22 @@ fn draw_bar(svg: &mut String, counts: &Counts, width: f64) {
 }
 
 const STYLE: &str = "\
-.orch .heading{font-size:14px;font-weight:600}
-.orch .mark,.orch .name{font-weight:600}
-.orch .node .box{stroke-width:1.2}
-.orch .frame .box{fill-opacity:.25;stroke-width:1}
-.orch .critical>.box{stroke-width:2.8}
-.orch .edge{fill:none;stroke:#8c959f;stroke-width:1.2}
-.orch .e-order,.orch .e-nested{stroke-dasharray:2 4}
-.orch .e-catch{stroke:#bc4c00;stroke-dasharray:7 4}
-.orch .edge.critical,.orch .sample{fill:none;stroke:#1f2328;stroke-width:2.8}
-.orch .head{fill:#8c959f}.orch .critical-head{fill:#1f2328}
+.orch-graph .heading{font-size:14px;font-weight:600}
+.orch-graph .mark,.orch-graph .name{font-weight:600}
+.orch-graph .node .box{stroke-width:1.2}
+.orch-graph .frame .box{fill-opacity:.25;stroke-width:1}
+.orch-graph .critical>.box{stroke-width:2.8}
+.orch-graph .edge{fill:none;stroke:#8c959f;stroke-width:1.2}
+.orch-graph .e-order,.orch-graph .e-nested{stroke-dasharray:2 4}
+.orch-graph .e-catch{stroke:#bc4c00;stroke-dasharray:7 4}
+.orch-graph .edge.critical,.orch-graph .sample{fill:none;stroke:#1f2328;stroke-width:2.8}
+.orch-graph .head{fill:#8c959f}.orch-graph .critical-head{fill:#1f2328}
 ";
 
 const DARK_STYLE: &str = "\
-.orch .edge{stroke:#6e7681}.orch .e-catch{stroke:#ffa657}
-.orch .edge.critical,.orch .sample{stroke:#e6edf3}
-.orch .head{fill:#6e7681}.orch .critical-head{fill:#e6edf3}
+.orch-graph .edge{stroke:#6e7681}.orch-graph .e-catch{stroke:#ffa657}
+.orch-graph .edge.critical,.orch-graph .sample{stroke:#e6edf3}
+.orch-graph .head{fill:#6e7681}.orch-graph .critical-head{fill:#e6edf3}
 ";
 
 const DEFINITIONS: &str = r#"<defs>

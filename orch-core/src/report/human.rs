@@ -43,6 +43,23 @@ fn three_digits(value: f64) -> String {
     }
 }
 
+/// Writes a moment, given in milliseconds since the Unix epoch: `2026-11-27 05:54:12 UTC`.
+pub(crate) fn moment(unix_ms: u64) -> String {
+    let seconds = unix_ms / 1_000;
+    let (hour, minute, second) = (seconds / 3_600 % 24, seconds / 60 % 60, seconds % 60);
+    // Days are counted from March 1st of the year 0, so that a leap day is the last of its year.
+    let days = seconds / 86_400 + 719_468;
+    let (era, day_of_era) = (days / 146_097, days % 146_097);
+    let leaps = day_of_era / 1_460 + day_of_era / 146_096 - day_of_era / 36_524;
+    let year_of_era = (day_of_era - leaps) / 365;
+    let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
+    let months_from_march = (5 * day_of_year + 2) / 153;
+    let day = day_of_year - (153 * months_from_march + 2) / 5 + 1;
+    let month = (months_from_march + 2) % 12 + 1;
+    let year = era * 400 + year_of_era + u64::from(month <= 2);
+    format!("{year}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02} UTC")
+}
+
 /// Writes the mark of a time axis: `step` is the distance between two marks, in nanoseconds.
 pub(crate) fn tick(at: u64, step: u64) -> String {
     if at == 0 {
@@ -224,6 +241,21 @@ mod tests {
         assert_eq!(tick(150_000_000_000, 30_000_000_000), "2m 30s");
         assert_eq!(tick(5_400_000_000_000, 1_800_000_000_000), "1h 30m");
         assert_eq!(tick(172_800_000_000_000, 86_400_000_000_000), "2d");
+    }
+
+    #[test]
+    fn moments_are_dates_in_utc() {
+        // GNU date says so.
+        let cases = [
+            (0, "1970-01-01 00:00:00 UTC"),
+            (951_782_400_000, "2000-02-29 00:00:00 UTC"),
+            (1_709_251_199_999, "2024-02-29 23:59:59 UTC"),
+            (1_790_000_000_000, "2026-09-21 14:13:20 UTC"),
+            (4_107_542_400_000, "2100-03-01 00:00:00 UTC"),
+        ];
+        for (unix_ms, expected) in cases {
+            assert_eq!(moment(unix_ms), expected);
+        }
     }
 
     #[test]

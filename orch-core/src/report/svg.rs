@@ -57,15 +57,15 @@ impl Legend {
     }
 }
 
-/// Opens an SVG with a title for screen readers.
-pub(super) fn open(report: &RunReport, what: &str, width: f64, height: f64) -> String {
+/// Opens an SVG with a title for screen readers, and a class for its own styles.
+pub(super) fn open(report: &RunReport, what: &str, class: &str, width: f64, height: f64) -> String {
     let (width, height) = (number(width.ceil()), number(height.ceil()));
     let label = escape::xml(&format!(
         "{what} of flow run {} of {}",
         report.name, report.flow
     ));
     format!(
-        r#"<svg xmlns="http://www.w3.org/2000/svg" class="orch" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">
+        r#"<svg xmlns="http://www.w3.org/2000/svg" class="orch {class}" width="{width}" height="{height}" viewBox="0 0 {width} {height}" role="img" aria-label="{label}">
 "#
     )
 }
@@ -97,6 +97,26 @@ pub(super) fn ground_and_heading(svg: &mut String, report: &RunReport, width: f6
         class = theme::class(report.state),
         facts = escape::xml(&human::short(&facts.join(" · "), facts_room)),
     );
+}
+
+/// Breaks sentences into lines that fit a picture of this width.
+pub(super) fn wrapped(notes: &[String], width: f64) -> Vec<String> {
+    let room = ((width - 2.0 * MARGIN) / CHAR_WIDTH) as usize;
+    let mut lines: Vec<String> = Vec::new();
+    for note in notes {
+        let mut words = note.split(' ').map(|word| human::short(word, room));
+        let mut line = words.next().unwrap_or_default();
+        for word in words {
+            if human::width(&line) + 1 + human::width(&word) > room {
+                lines.push(std::mem::take(&mut line));
+            } else {
+                line.push(' ');
+            }
+            line.push_str(&word);
+        }
+        lines.push(line);
+    }
+    lines
 }
 
 /// Writes sentences below a picture, and returns where they end.

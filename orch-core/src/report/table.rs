@@ -71,18 +71,7 @@ impl RunReport {
     }
 
     fn table_by_task(&self) -> String {
-        let mut sums: Vec<TaskSum> = Vec::new();
-        let mut sum_of: HashMap<&str, usize> = HashMap::new();
-        for run in &self.task_runs {
-            let at = *sum_of.entry(&run.task).or_insert_with(|| {
-                sums.push(TaskSum {
-                    task: &run.task,
-                    ..TaskSum::default()
-                });
-                sums.len() - 1
-            });
-            sums[at].add(run);
-        }
+        let mut sums = task_sums(self);
         let n_tasks = sums.len();
         let left_out = n_tasks.saturating_sub(MAX_ROWS);
         if left_out > 0 {
@@ -277,12 +266,30 @@ impl CriticalPath {
     }
 }
 
+/// The task runs of one task, summed up.
 #[derive(Default)]
-struct TaskSum<'a> {
-    task: &'a str,
-    counts: Counts,
-    run: Duration,
-    longest: Duration,
+pub(super) struct TaskSum<'a> {
+    pub(super) task: &'a str,
+    pub(super) counts: Counts,
+    pub(super) run: Duration,
+    pub(super) longest: Duration,
+}
+
+/// The task runs summed up by task, in the order in which tasks came up.
+pub(super) fn task_sums(report: &RunReport) -> Vec<TaskSum<'_>> {
+    let mut sums: Vec<TaskSum<'_>> = Vec::new();
+    let mut sum_of: HashMap<&str, usize> = HashMap::new();
+    for run in &report.task_runs {
+        let at = *sum_of.entry(&run.task).or_insert_with(|| {
+            sums.push(TaskSum {
+                task: &run.task,
+                ..TaskSum::default()
+            });
+            sums.len() - 1
+        });
+        sums[at].add(run);
+    }
+    sums
 }
 
 impl TaskSum<'_> {

@@ -33,6 +33,8 @@ pub(crate) fn report(duration: u64) -> RunReport {
         started_at_unix_ms: 1_790_000_000_000,
         duration: ms(duration),
         seed: 42,
+        parameters: Vec::new(),
+        manifest: serde_json::Map::new(),
         task_runs: Vec::new(),
         edges: Vec::new(),
         unrecorded: Vec::new(),

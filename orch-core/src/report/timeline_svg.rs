@@ -11,23 +11,70 @@ use super::view::details;
 use super::{RunReport, TaskRunReport, escape, human};
 use crate::state::State;
 
-/// Flow runs with more task runs than this show the longest ones.
-const MAX_LANES: usize = 200;
-/// Of these lanes, at most so many are kept for failures that were short.
-const MAX_FAILURE_LANES: usize = 50;
 const HEADING: f64 = 56.0;
 const AXIS: f64 = 24.0;
-const LANE: f64 = 24.0;
-const NAMES: f64 = 250.0;
-const PLOT: f64 = 800.0;
-/// Room for the text behind the last bar.
-const AFTER: f64 = 130.0;
-const WIDTH: f64 = MARGIN + NAMES + PLOT + AFTER;
 const MAX_INDENT: u32 = 6;
 const BAR: f64 = 14.0;
 /// A bar that took no visible time is this wide.
 const MIN_BAR: f64 = 2.0;
-const MAX_TICKS: u64 = 8;
+/// From one explanation of a line or bar to the next.
+const SAMPLE: f64 = 164.0;
+const SAMPLE_HEIGHT: f64 = 26.0;
+
+/// How a timeline is laid out.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Layout {
+    /// Flow runs with more task runs than this show the longest ones. At most a quarter of the lanes
+    /// is kept for failures that were short.
+    max_lanes: usize,
+    /// The class that the styles of one in a page are told apart by, and the name of its hatching.
+    class: &'static str,
+    hatch: &'static str,
+    width: f64,
+    lane: f64,
+    /// Where the plot begins, and its width. What is behind it is room for the text after a bar.
+    left: f64,
+    plot: f64,
+    /// The room for a name.
+    names: f64,
+    /// From the top of a lane to its bar.
+    bar: f64,
+    max_ticks: u64,
+}
+
+impl Layout {
+    /// A file of its own: names beside the bars.
+    const FILE: Layout = Layout {
+        max_lanes: 200,
+        class: "orch-timeline",
+        hatch: "orch-hatch",
+        width: MARGIN + 250.0 + 800.0 + 130.0,
+        lane: 24.0,
+        left: MARGIN + 250.0,
+        plot: 800.0,
+        names: 250.0 - 34.0,
+        bar: 5.0,
+        max_ticks: 8,
+    };
+    /// The same in a page, which has to stay small.
+    pub(super) const PAGE: Layout = Layout {
+        max_lanes: 80,
+        ..Layout::FILE
+    };
+    /// For a phone: names above the bars.
+    pub(super) const NARROW: Layout = Layout {
+        class: "orch-narrow",
+        hatch: "orch-hatch-narrow",
+        width: 376.0,
+        lane: 42.0,
+        left: MARGIN,
+        plot: 260.0,
+        names: 376.0 - MARGIN - 34.0,
+        bar: 22.0,
+        max_ticks: 4,
+        ..Layout::PAGE
+    };
+}
 
 impl RunReport {
     /// Draws the time of the flow run as SVG: a lane for each task run, with a thin line while it
@@ -40,10 +87,14 @@ impl RunReport {
     /// The text is a file of its own, needs no network and no script, follows the viewer's choice
     /// of light or dark, and is the same for equal reports.
     pub fn timeline_svg(&self) -> String {
+        self.timeline(&Layout::FILE)
+    }
+
+    pub(super) fn timeline(&self, layout: &Layout) -> String {
         let timing = Timing::new(self);
         let path = critical_path(self, &timing);
         let marked = Marked::new(&path, &timing);
-        let lanes = lanes(self, &timing);
+        let lanes = lanes(self, &timing, layout.max_lanes);
         let left_out = self.task_runs.len() - lanes.len();
         let mut notes = vec![format!("critical path: {}", path.split())];
         if left_out > 0 {
@@ -64,18 +115,30 @@ impl RunReport {
                 .iter()
                 .any(|(lane, _)| self.task_runs[*lane].state == *state)
         });
-        let legend = Legend::new(states, WIDTH);
+        let notes = svg::wrapped(&notes, layout.width);
+        let legend = Legend::new(states, layout.width);
+        let samples_per_line =
+            (((layout.width - MARGIN) / SAMPLE) as usize).clamp(1, SAMPLES.len());
         let plot_top = HEADING + AXIS;
-        let plot_bottom = plot_top + LANE * lanes.len().max(1) as f64;
+        let plot_bottom = plot_top + layout.lane * lanes.len().max(1) as f64;
         let notes_top = plot_bottom + MARGIN;
         let samples_top = notes_top + NOTE_HEIGHT * notes.len() as f64 + 10.0;
-        let legend_top = samples_top + 26.0;
+        let sample_lines = SAMPLES.len().div_ceil(samples_per_line);
+        let legend_top = samples_top + SAMPLE_HEIGHT * sample_lines as f64;
 
-        let mut svg = svg::open(self, "timeline", WIDTH, legend_top + legend.height);
-        svg.push_str(&theme::style_sheet(STYLE, DARK_STYLE));
-        svg.push_str(DEFINITIONS);
-        svg::ground_and_heading(&mut svg, self, WIDTH);
-        let scale = Scale::new(timing.end);
+        let height = legend_top + legend.height;
+        let mut svg = svg::open(self, "timeline", layout.class, layout.width, height);
+        let of_layout = |text: &str| {
+            let text = text.replace("#orch-hatch", &format!("#{}", layout.hatch));
+            text.replace(".orch-timeline ", &format!(".{} ", layout.class))
+        };
+        svg.push_str(&theme::style_sheet(
+            &of_layout(STYLE),
+            &of_layout(DARK_STYLE),
+        ));
+        svg.push_str(&DEFINITIONS.replace("orch-hatch", layout.hatch));
+        svg::ground_and_heading(&mut svg, self, layout.width);
+        let scale = Scale::new(timing.end, layout);
         draw_axis(
             &mut svg,
             &scale,
@@ -90,7 +153,8 @@ impl RunReport {
                 depth: (*depth).min(MAX_INDENT),
                 is_critical: marked.runs[*lane],
                 slack: human::duration(path.slack[*lane]),
-                top: plot_top + LANE * place as f64,
+                top: plot_top + layout.lane * place as f64,
+                layout,
             };
             lane.draw(&mut svg, &scale);
         }
@@ -98,7 +162,7 @@ impl RunReport {
             draw_now(&mut svg, &scale, plot_top, plot_bottom);
         }
         svg::notes(&mut svg, &notes, notes_top);
-        draw_samples(&mut svg, samples_top);
+        draw_samples(&mut svg, samples_top, samples_per_line);
         legend.draw(&mut svg, legend_top);
         svg.push_str("</svg>\n");
         svg
@@ -106,21 +170,21 @@ impl RunReport {
 }
 
 /// The positions that get a lane, and how deep each lies in others.
-fn lanes(report: &RunReport, timing: &Timing) -> Vec<(usize, u32)> {
+fn lanes(report: &RunReport, timing: &Timing, max_lanes: usize) -> Vec<(usize, u32)> {
     let mut lanes: Vec<usize> = (0..report.task_runs.len()).collect();
-    if lanes.len() > MAX_LANES {
+    if lanes.len() > max_lanes {
         // What a task run waited for is another one's time.
         let length = |p: usize| timing.times[p].ended - timing.times[p].ready;
         lanes.sort_by_key(|p| (std::cmp::Reverse(length(*p)), *p));
-        let (longest, shorter) = lanes.split_at(MAX_LANES);
+        let (longest, shorter) = lanes.split_at(max_lanes);
         let is_failure = |p: &&usize| report.task_runs[**p].state.is_failure();
         let failures: Vec<usize> = shorter
             .iter()
             .filter(is_failure)
-            .take(MAX_FAILURE_LANES)
+            .take(max_lanes / 4)
             .copied()
             .collect();
-        let mut kept = longest[..MAX_LANES - failures.len()].to_vec();
+        let mut kept = longest[..max_lanes - failures.len()].to_vec();
         kept.extend(failures);
         lanes = kept;
     }
@@ -139,15 +203,23 @@ fn lanes(report: &RunReport, timing: &Timing) -> Vec<(usize, u32)> {
 /// From nanoseconds to places in the plot.
 struct Scale {
     end: u64,
+    left: f64,
+    plot: f64,
+    max_ticks: u64,
 }
 
 impl Scale {
-    fn new(end: u64) -> Scale {
-        Scale { end: end.max(1) }
+    fn new(end: u64, layout: &Layout) -> Scale {
+        Scale {
+            end: end.max(1),
+            left: layout.left,
+            plot: layout.plot,
+            max_ticks: layout.max_ticks,
+        }
     }
 
     fn x(&self, time: u64) -> f64 {
-        MARGIN + NAMES + PLOT * (time.min(self.end) as f64 / self.end as f64)
+        self.left + self.plot * (time.min(self.end) as f64 / self.end as f64)
     }
 
     /// The distance between the marks of the axis.
@@ -157,7 +229,7 @@ impl Scale {
             1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1_800, 3_600, 7_200, 21_600, 43_200,
         ];
         const DAY: u64 = 86_400 * SECOND;
-        let fits = |step: &u64| self.end / step < MAX_TICKS;
+        let fits = |step: &u64| self.end / step < self.max_ticks;
         let decimal = |unit: u64, up_to: u64| {
             let tens = std::iter::successors(Some(unit), move |ten: &u64| {
                 ten.checked_mul(10).filter(|ten| *ten < up_to)
@@ -206,28 +278,34 @@ struct Lane<'a> {
     is_critical: bool,
     slack: String,
     top: f64,
+    layout: &'a Layout,
 }
 
 impl Lane<'_> {
     fn draw(&self, svg: &mut String, scale: &Scale) {
-        let Lane { run, times, .. } = self;
+        let Lane {
+            run, times, layout, ..
+        } = self;
         let text_y = number(self.top + 16.0);
+        let after_y = number(self.top + layout.bar + 11.0);
         let indent = 12.0 * f64::from(self.depth);
-        let room = ((NAMES - indent - 34.0) / CHAR_WIDTH) as usize;
+        let room = ((layout.names - indent) / CHAR_WIDTH) as usize;
         let critical = if self.is_critical { " critical" } else { "" };
         let _ = write!(
             svg,
-            r#"<g class="lane {class}{critical}">{title}<rect class="hit" x="{left}" y="{top}" width="{width}" height="{LANE}"/>{mark}<text class="name" x="{name_x}" y="{text_y}">{name}</text>"#,
+            r#"<g class="lane {class}{critical}">{title}<rect class="hit" x="{left}" y="{top}" width="{width}" height="{height}"/>{mark}<text class="name" x="{name_x}" y="{text_y}">{name}</text>"#,
             class = theme::class(run.state),
             title = self.title(),
             left = number(MARGIN / 2.0),
-            width = number(WIDTH - MARGIN),
+            width = number(layout.width - MARGIN),
+            height = number(layout.lane),
             top = number(self.top),
             mark = theme::mark(run.state, MARGIN + indent, self.top + 16.0),
             name_x = number(MARGIN + indent + 18.0),
             name = escape::xml(&human::short(&run.name, room)),
         );
-        let (bar_y, middle) = (self.top + (LANE - BAR) / 2.0, number(self.top + LANE / 2.0));
+        let bar_y = self.top + layout.bar;
+        let middle = number(bar_y + BAR / 2.0);
         let line = |svg: &mut String, class: &str, from: u64, to: u64| {
             if from < to {
                 let (from, to) = (number(scale.x(from)), number(scale.x(to)));
@@ -288,7 +366,7 @@ impl Lane<'_> {
         }
         let _ = writeln!(
             svg,
-            r#"<text class="dim" x="{x}" y="{text_y}">{after}</text></g>"#,
+            r#"<text class="dim" x="{x}" y="{after_y}">{after}</text></g>"#,
             x = number(end + 7.0),
             after = escape::xml(&human::short(&self.after(), 16)),
         );
@@ -322,22 +400,25 @@ impl Lane<'_> {
     }
 }
 
+/// What the lines and bars mean.
+const SAMPLES: [(&str, &str); 4] = [
+    (r#"<path class="inputs" d="M0 4H22"/>"#, "waits for inputs"),
+    (
+        r#"<rect class="queued" y="-3" width="22" height="14" rx="2"/>"#,
+        "queued",
+    ),
+    (
+        r#"<rect class="attempt" y="-3" width="22" height="14" rx="2"/>"#,
+        "failed attempt",
+    ),
+    (r#"<path class="retry" d="M0 4H22"/>"#, "waits for retry"),
+];
+
 /// Explains the lines and bars.
-fn draw_samples(svg: &mut String, top: f64) {
-    let samples = [
-        (r#"<path class="inputs" d="M0 4H22"/>"#, "waits for inputs"),
-        (
-            r#"<rect class="queued" y="-3" width="22" height="14" rx="2"/>"#,
-            "queued",
-        ),
-        (
-            r#"<rect class="attempt" y="-3" width="22" height="14" rx="2"/>"#,
-            "failed attempt",
-        ),
-        (r#"<path class="retry" d="M0 4H22"/>"#, "waits for retry"),
-    ];
-    for (i, (sample, words)) in samples.iter().enumerate() {
-        let (x, y) = (number(MARGIN + 164.0 * i as f64), number(top));
+fn draw_samples(svg: &mut String, top: f64, per_line: usize) {
+    for (i, (sample, words)) in SAMPLES.iter().enumerate() {
+        let x = number(MARGIN + SAMPLE * (i % per_line) as f64);
+        let y = number(top + SAMPLE_HEIGHT * (i / per_line) as f64);
         let _ = writeln!(
             svg,
             r#"<g class="s-failed" transform="translate({x} {y})">{sample}<text class="dim" x="28" y="8">{words}</text></g>"#,
@@ -346,24 +427,24 @@ fn draw_samples(svg: &mut String, top: f64) {
 }
 
 const STYLE: &str = "\
-.orch .heading{font-size:14px;font-weight:600}
-.orch .mark,.orch .critical .name{font-weight:600}
-.orch .hit{fill:transparent}.orch .lane:hover .hit{fill:#59636e;fill-opacity:.1}
-.orch .grid{stroke:#d1d9e0;stroke-width:1}
-.orch .inputs{fill:none;stroke:#8c959f;stroke-width:1}
-.orch .queued{fill:url(#orch-hatch);stroke:#8c959f;stroke-width:.8}
-.orch .attempt{fill:#cf222e;fill-opacity:.75;stroke:#cf222e}
-.orch .retry{fill:none;stroke:#9a6700;stroke-width:2;stroke-dasharray:2 3}
-.orch .sample{fill:none;stroke:#1f2328;stroke-width:2.4}
-.orch .hatch{stroke:#8c959f;stroke-width:1.4}
-.orch .now path{stroke:#0969da;stroke-width:1.4;stroke-dasharray:5 3}.orch .now text{fill:#0969da}
+.orch-timeline .heading{font-size:14px;font-weight:600}
+.orch-timeline .mark,.orch-timeline .critical .name{font-weight:600}
+.orch-timeline .hit{fill:transparent}.orch-timeline .lane:hover .hit{fill:#59636e;fill-opacity:.1}
+.orch-timeline .grid{stroke:#d1d9e0;stroke-width:1}
+.orch-timeline .inputs{fill:none;stroke:#8c959f;stroke-width:1}
+.orch-timeline .queued{fill:url(#orch-hatch);stroke:#8c959f;stroke-width:.8}
+.orch-timeline .attempt{fill:#cf222e;fill-opacity:.75;stroke:#cf222e}
+.orch-timeline .retry{fill:none;stroke:#9a6700;stroke-width:2;stroke-dasharray:2 3}
+.orch-timeline .sample{fill:none;stroke:#1f2328;stroke-width:2.4}
+.orch-timeline .hatch{stroke:#8c959f;stroke-width:1.4}
+.orch-timeline .now path{stroke:#0969da;stroke-width:1.4;stroke-dasharray:5 3}.orch-timeline .now text{fill:#0969da}
 ";
 
 const DARK_STYLE: &str = "\
-.orch .grid{stroke:#30363d}.orch .inputs{stroke:#6e7681}.orch .queued{stroke:#6e7681}
-.orch .attempt{fill:#ff7b72;stroke:#ff7b72}.orch .retry{stroke:#e3b341}
-.orch .sample{stroke:#e6edf3}.orch .hatch{stroke:#6e7681}
-.orch .now path{stroke:#58a6ff}.orch .now text{fill:#58a6ff}
+.orch-timeline .grid{stroke:#30363d}.orch-timeline .inputs{stroke:#6e7681}.orch-timeline .queued{stroke:#6e7681}
+.orch-timeline .attempt{fill:#ff7b72;stroke:#ff7b72}.orch-timeline .retry{stroke:#e3b341}
+.orch-timeline .sample{stroke:#e6edf3}.orch-timeline .hatch{stroke:#6e7681}
+.orch-timeline .now path{stroke:#58a6ff}.orch-timeline .now text{fill:#58a6ff}
 ";
 
 const DEFINITIONS: &str = r#"<defs>

@@ -5,20 +5,33 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::{ReportError, RunReport};
+use super::{ReportError, RunReport, Section};
 
 impl RunReport {
-    /// Writes `graph.svg`, `graph.dot`, `graph.mmd`, `timeline.svg` and `run.json` into `dir`,
-    /// which is created if it is not there, and returns their paths.
+    /// Writes `report.html`, `graph.svg`, `graph.dot`, `graph.mmd`, `timeline.svg` and `run.json` into
+    /// `dir`, which is created if it is not there, and returns their paths.
     ///
-    /// A reader sees each file whole, the old or the new one. Not promised: that all five are of
+    /// A reader sees each file whole, the old or the new one. Not promised: that all of them are of
     /// one report while two are being written, or that they survive a power cut.
     ///
     /// # Errors
     /// [`ReportError::Write`] with the path that could not be written. Files before it are there.
     pub fn write_to(&self, dir: &Path) -> Result<Vec<PathBuf>, ReportError> {
+        self.write_with(dir, &[])
+    }
+
+    /// As [`write_to`](Self::write_to), with sections of one's own in the page.
+    ///
+    /// # Errors
+    /// As [`write_to`](Self::write_to).
+    pub fn write_with(
+        &self,
+        dir: &Path,
+        sections: &[Section],
+    ) -> Result<Vec<PathBuf>, ReportError> {
         fs::create_dir_all(dir).map_err(|source| write_error(dir, source))?;
         let files = [
+            ("report.html", self.to_html(sections)),
             ("graph.svg", self.graph_svg()),
             ("graph.dot", self.to_dot()),
             ("graph.mmd", self.to_mermaid()),

@@ -75,7 +75,7 @@ fn the_axis_has_few_marks_in_sensible_units() {
         900_000_000_000_000,
         40_000_000_000_000_000,
     ] {
-        let scale = Scale::new(end);
+        let scale = Scale::new(end, &Layout::FILE);
         let step = scale.step();
         let n_marks = end / step + 1;
         assert!((2..=8).contains(&n_marks), "{n_marks} marks up to {end} ns");
@@ -88,7 +88,7 @@ fn the_axis_has_few_marks_in_sensible_units() {
             "100d",
         ]
     );
-    assert!(Scale::new(u64::MAX).step() > 0);
+    assert!(Scale::new(u64::MAX, &Layout::FILE).step() > 0);
 }
 
 #[test]

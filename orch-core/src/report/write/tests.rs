@@ -32,8 +32,8 @@ impl Drop for TestDir {
 }
 
 #[test]
-fn five_files_are_written_and_replaced() {
-    let dir = TestDir::new("five-files");
+fn six_files_are_written_and_replaced() {
+    let dir = TestDir::new("six-files");
     let inner = TestDir(dir.0.join("a").join("b"));
     report(7).write_to(&inner.0).unwrap();
     let paths = ml_run().write_to(&inner.0).unwrap();
@@ -43,11 +43,12 @@ fn five_files_are_written_and_replaced() {
             "graph.dot",
             "graph.mmd",
             "graph.svg",
+            "report.html",
             "run.json",
             "timeline.svg"
         ]
     );
-    assert_eq!(paths.len(), 5);
+    assert_eq!(paths.len(), 6);
     let json = fs::read_to_string(inner.0.join("run.json")).unwrap();
     assert_eq!(RunReport::from_json(&json).unwrap(), ml_run());
 }
@@ -63,7 +64,7 @@ fn an_error_names_the_path_and_leaves_nothing_behind() {
         error.to_string(),
         format!("report file `{}` could not be written", path.display())
     );
-    assert_eq!(dir.names(), ["graph.dot", "graph.svg"]);
+    assert_eq!(dir.names(), ["graph.dot", "graph.svg", "report.html"]);
 
     let file = dir.0.join("graph.svg");
     let error = report(7).write_to(&file.join("below")).unwrap_err();
