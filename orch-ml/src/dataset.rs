@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 
 pub use self::classes::{ClassLabel, ClassificationDataset};
 pub use self::records::Records;
-pub(crate) use self::records::check_not_empty;
 use self::records::check_rows;
+pub(crate) use self::records::{Arranged, check_not_empty};
 use crate::error::MlError;
 
 /// Records with one number to predict for each.
@@ -140,6 +140,18 @@ impl Dataset {
     pub(crate) fn check_for_fit(&self) -> Result<(), MlError> {
         check_not_empty(&self.records)?;
         self.records.check_finite()?;
+        self.check_targets()
+    }
+
+    /// As [`check_for_fit`](Self::check_for_fit), for models that take NaN as a missing value.
+    #[cfg(feature = "boosting")]
+    pub(crate) fn check_for_fit_with_gaps(&self) -> Result<(), MlError> {
+        check_not_empty(&self.records)?;
+        self.records.check_not_infinite()?;
+        self.check_targets()
+    }
+
+    fn check_targets(&self) -> Result<(), MlError> {
         match self.targets.iter().position(|value| !value.is_finite()) {
             None => Ok(()),
             Some(row_idx) => Err(MlError::NotFinite {

@@ -27,6 +27,7 @@
 
 #![forbid(unsafe_code)]
 
+mod boosting;
 mod checking;
 mod cleaning;
 mod clustering;
@@ -56,6 +57,9 @@ mod tuning;
 
 pub use ndarray;
 
+pub use crate::boosting::{BoostedClassifier, BoostedRegressor, BoostingOptions};
+#[cfg(feature = "boosting")]
+pub use crate::boosting::{fit_boosted_classifier, fit_boosted_regressor};
 pub use crate::checking::{
     Check, CheckOutcome, CheckReport, Checked, OnFailure, Rule, check_table,
 };

@@ -2,7 +2,7 @@
 
 use rayon::prelude::*;
 
-use crate::dataset::Records;
+use crate::dataset::{Arranged, Records};
 use crate::error::MlError;
 
 /// Rows predicted in one go.
@@ -23,15 +23,47 @@ pub(crate) fn predict_rows<T: Copy + Default + Send>(
 ) -> Result<Vec<T>, MlError> {
     let arranged = records.arranged(feature_names)?;
     arranged.check_finite(feature_names)?;
-    let (cells, width) = (arranged.cells(), feature_names.len());
-    let mut outputs = vec![T::default(); records.n_rows() * n_outputs];
+    Ok(predict_cells(
+        &arranged,
+        feature_names.len(),
+        n_outputs,
+        predict,
+    ))
+}
+
+/// As [`predict_rows`], for what takes NaN as a missing value.
+pub(crate) fn predict_rows_with_gaps<T: Copy + Default + Send>(
+    records: &Records,
+    feature_names: &[String],
+    n_outputs: usize,
+    predict: impl Fn(&[f64], &mut [T]) + Sync,
+) -> Result<Vec<T>, MlError> {
+    let arranged = records.arranged(feature_names)?;
+    arranged.check_not_infinite(feature_names)?;
+    Ok(predict_cells(
+        &arranged,
+        feature_names.len(),
+        n_outputs,
+        predict,
+    ))
+}
+
+fn predict_cells<T: Copy + Default + Send>(
+    arranged: &Arranged<'_>,
+    width: usize,
+    n_outputs: usize,
+    predict: impl Fn(&[f64], &mut [T]) + Sync,
+) -> Vec<T> {
+    let cells = arranged.cells();
+    let n_rows = cells.len() / width;
+    let mut outputs = vec![T::default(); n_rows * n_outputs];
     let predict_block = |block: usize, outputs: &mut [T]| {
         let rows = cells[block * ROWS_PER_BLOCK * width..].chunks_exact(width);
         for (row, outputs) in rows.zip(outputs.chunks_exact_mut(n_outputs)) {
             predict(row, outputs);
         }
     };
-    if records.n_rows() <= ROWS_PER_BLOCK {
+    if n_rows <= ROWS_PER_BLOCK {
         predict_block(0, &mut outputs);
     } else {
         let blocks = outputs.par_chunks_mut(ROWS_PER_BLOCK * n_outputs);
@@ -39,7 +71,7 @@ pub(crate) fn predict_rows<T: Copy + Default + Send>(
             .enumerate()
             .for_each(|(block, outputs)| predict_block(block, outputs));
     }
-    Ok(outputs)
+    outputs
 }
 
 /// Turns log-likelihoods, up to a number that all have in common, into probabilities.

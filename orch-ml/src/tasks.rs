@@ -24,6 +24,7 @@
 //! | dependence on a feature | [`dependence_linear`], [`dependence_forest_regressor`] | [`dependence_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
 //! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_linear_svm`], [`train_naive_bayes`], [`train_tree_classifier`] |
+//! | train with the feature `boosting` | `train_boosted_regressor` | `train_boosted_classifier` |
 //! | cluster | [`select_records`], [`cluster_kmeans`], [`cluster_dbscan`], [`predict_cluster`] | the same |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
 //! | predict with any | [`predict_numbers`] | [`predict_classes`] |
@@ -59,6 +60,8 @@
 //! # }
 //! ```
 
+#[cfg(feature = "boosting")]
+mod boosting;
 mod inspection;
 mod models;
 mod packing;
@@ -77,6 +80,8 @@ use ndarray::Array1;
 use orch_core::{DataFile, Storable, task};
 use serde::Serialize;
 
+#[cfg(feature = "boosting")]
+pub use self::boosting::{train_boosted_classifier, train_boosted_regressor};
 pub use self::inspection::{
     dependence_forest_classifier, dependence_forest_regressor, dependence_linear,
     evaluate_class_slices, evaluate_slices, importance_forest_classifier,

@@ -252,4 +252,11 @@ impl ClassificationDataset {
         check_not_empty(&self.records)?;
         self.records.check_finite()
     }
+
+    /// As [`check_for_fit`](Self::check_for_fit), for models that take NaN as a missing value.
+    #[cfg(feature = "boosting")]
+    pub(crate) fn check_for_fit_with_gaps(&self) -> Result<(), MlError> {
+        check_not_empty(&self.records)?;
+        self.records.check_not_infinite()
+    }
 }

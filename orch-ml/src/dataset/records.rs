@@ -122,13 +122,14 @@ impl Records {
 
     /// Refuses NaN and infinity, which the mathematics behind the models does not survive.
     pub(crate) fn check_finite(&self) -> Result<(), MlError> {
-        let Some(at) = self.cells().iter().position(|value| !value.is_finite()) else {
-            return Ok(());
-        };
-        Err(MlError::NotFinite {
-            column: self.feature_names[at % self.n_features()].clone(),
-            row_idx: at / self.n_features(),
-            value: self.cells()[at],
+        check_cells(self.cells(), &self.feature_names, f64::is_finite)
+    }
+
+    /// Refuses infinity, for models that take NaN as a missing value.
+    #[cfg(feature = "boosting")]
+    pub(crate) fn check_not_infinite(&self) -> Result<(), MlError> {
+        check_cells(self.cells(), &self.feature_names, |value| {
+            !value.is_infinite()
         })
     }
 
@@ -174,15 +175,27 @@ impl Arranged<'_> {
     }
 
     pub(crate) fn check_finite(&self, features: &[String]) -> Result<(), MlError> {
-        let Some(at) = self.cells().iter().position(|value| !value.is_finite()) else {
-            return Ok(());
-        };
-        let (column, row_idx) = (features[at % features.len()].clone(), at / features.len());
-        Err(MlError::NotFinite {
-            column,
-            row_idx,
-            value: self.cells()[at],
-        })
+        check_cells(self.cells(), features, f64::is_finite)
+    }
+
+    pub(crate) fn check_not_infinite(&self, features: &[String]) -> Result<(), MlError> {
+        check_cells(self.cells(), features, |value| !value.is_infinite())
+    }
+}
+
+/// Refuses the first value, row after row, that is not accepted.
+fn check_cells(
+    cells: &[f64],
+    features: &[String],
+    is_accepted: impl Fn(f64) -> bool,
+) -> Result<(), MlError> {
+    match cells.iter().position(|value| !is_accepted(*value)) {
+        None => Ok(()),
+        Some(at) => Err(MlError::NotFinite {
+            column: features[at % features.len()].clone(),
+            row_idx: at / features.len(),
+            value: cells[at],
+        }),
     }
 }
 
