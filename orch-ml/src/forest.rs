@@ -8,6 +8,7 @@ mod growing;
 mod options;
 mod text;
 mod tree;
+mod weighted;
 
 use ndarray::{Array1, Array2};
 use serde::{Deserialize, Serialize};
@@ -20,11 +21,13 @@ pub(crate) use self::ensemble::Forest;
 use self::ensemble::UnsoundForest;
 pub use self::options::{ForestOptions, MaxFeatures};
 pub(crate) use self::tree::Place;
+use self::weighted::{WeightedGini, WeightedVariance, check_sums, counting_rows};
 use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 use crate::error::MlError;
 use crate::evaluation::{ClassPredictions, Classifier, Regressor};
 use crate::metric;
-use crate::splitting::{FitTo, Origin};
+use crate::splitting::Origin;
+use crate::weights::FitWeighted;
 
 /// A random forest that predicts classes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -267,26 +270,34 @@ impl Regressor for ForestRegressor {
 ///
 /// # Source
 /// Breiman, Random Forests, 2001; options, defaults, stopping rules, probabilities and importances
-/// as `RandomForestClassifier` of scikit-learn 1.9. Missing values are refused, other than there.
+/// as `RandomForestClassifier` of scikit-learn 1.9, weights included: rows of weight 0 are left out,
+/// the bootstrap draws others as often as without weights. `ClassWeights::Balanced` takes weights of
+/// rows into account, other than there. Missing values are refused, other than there.
 pub fn fit_forest_classifier(
-    train: &impl FitTo<ClassificationDataset>,
+    train: &impl FitWeighted<ClassificationDataset>,
     options: &ForestOptions,
 ) -> Result<ForestClassifier, MlError> {
     let dataset = train.data();
     dataset.check_for_fit()?;
     let limits = options.limits(dataset.records(), MaxFeatures::Sqrt)?;
-    let criterion = Gini {
-        n_classes: dataset.classes().len(),
+    let n_classes = dataset.classes().len();
+    let (records, targets, name) = (dataset.records(), dataset.targets(), dataset.target_name());
+    let weights = options.class_weights.of_rows(dataset, train.weights())?;
+    let (forest, out_of_bag, targets) = match weights {
+        None => {
+            let criterion = Gini { n_classes };
+            let grown = Forest::grow(records, name, targets, criterion, limits, options);
+            (grown.0, grown.1, targets.to_vec())
+        }
+        Some(weights) => {
+            check_sums(&weights)?;
+            let (records, targets) = counting_rows(records, targets, &weights);
+            let criterion = WeightedGini { n_classes };
+            let grown = Forest::grow(&records, name, &targets, criterion, limits, options);
+            let targets = targets.iter().map(|(target, _)| *target);
+            (grown.0, grown.1, targets.collect())
+        }
     };
-    let (records, targets) = (dataset.records(), dataset.targets());
-    let (forest, out_of_bag) = Forest::grow(
-        records,
-        dataset.target_name(),
-        targets,
-        criterion,
-        limits,
-        options,
-    );
     let out_of_bag_accuracy = out_of_bag.and_then(|out_of_bag| {
         let (mut n_rows, mut n_right) = (0, 0);
         for (row, shares) in out_of_bag.rows(forest.width) {
@@ -323,25 +334,34 @@ pub fn fit_forest_classifier(
 /// # Source
 /// As [`fit_forest_classifier`], and `RandomForestRegressor`.
 pub fn fit_forest_regressor(
-    train: &impl FitTo<Dataset>,
+    train: &impl FitWeighted<Dataset>,
     options: &ForestOptions,
 ) -> Result<ForestRegressor, MlError> {
+    options.class_weights.check_equal()?;
     let dataset = train.data();
     dataset.check_for_fit()?;
     let limits = options.limits(dataset.records(), MaxFeatures::All)?;
-    let (criterion, centred) = Variance::around_mean(dataset.targets());
-    let (forest, out_of_bag) = Forest::grow(
-        dataset.records(),
-        dataset.target_name(),
-        &centred,
-        criterion,
-        limits,
-        options,
-    );
+    let (records, name) = (dataset.records(), dataset.target_name());
+    let (forest, out_of_bag, all_targets) = match train.weights() {
+        None => {
+            let (criterion, centred) = Variance::around_mean(dataset.targets());
+            let grown = Forest::grow(records, name, &centred, criterion, limits, options);
+            (grown.0, grown.1, dataset.targets().to_vec())
+        }
+        Some(weights) => {
+            check_sums(weights)?;
+            let targets = dataset.targets().to_vec();
+            let (records, mut pairs) = counting_rows(records, &targets, weights);
+            let targets = pairs.iter().map(|(target, _)| *target).collect();
+            let criterion = WeightedVariance::around_mean(&mut pairs);
+            let grown = Forest::grow(&records, name, &pairs, criterion, limits, options);
+            (grown.0, grown.1, targets)
+        }
+    };
     let out_of_bag_r2 = out_of_bag.and_then(|out_of_bag| {
         let (rows, predictions): (Vec<usize>, Vec<Vec<f64>>) = out_of_bag.rows(1).unzip();
         let predictions: Array1<f64> = predictions.concat().into();
-        let targets: Array1<f64> = rows.iter().map(|row| dataset.targets()[*row]).collect();
+        let targets: Array1<f64> = rows.iter().map(|row| all_targets[*row]).collect();
         metric::r2_score(targets.view(), predictions.view())
             .ok()
             .filter(|r2| !r2.is_nan())

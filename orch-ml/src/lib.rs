@@ -54,6 +54,7 @@ mod table;
 pub mod tasks;
 mod training;
 mod tuning;
+mod weights;
 
 pub use ndarray;
 
@@ -129,13 +130,15 @@ pub use crate::splitting::{
 };
 pub use crate::table::{Aggregate, Column, Join, Order, Table, TextColumn, Validity, Value};
 pub use crate::training::{
-    ElasticNetModel, ElasticNetOptions, LassoOptions, LinearModel, LinearSvm, LinearSvmOptions,
-    LogisticModel, LogisticOptions, NaiveBayesModel, NaiveBayesOptions, RidgeModel, RidgeOptions,
-    SvmLoss, fit_elastic_net, fit_lasso, fit_linear, fit_linear_svm, fit_logistic, fit_naive_bayes,
-    fit_ridge,
+    DiscreteBayesModel, DiscreteBayesOptions, ElasticNetModel, ElasticNetOptions,
+    FeatureDistribution, LassoOptions, LinearModel, LinearSvm, LinearSvmOptions, LogisticModel,
+    LogisticOptions, NaiveBayesModel, NaiveBayesOptions, RidgeModel, RidgeOptions, SvmLoss,
+    fit_discrete_bayes, fit_elastic_net, fit_lasso, fit_linear, fit_linear_svm, fit_logistic,
+    fit_naive_bayes, fit_ridge,
 };
 pub use crate::tuning::{
     ClassificationScoring, Halving, LearningCurve, LearningSizes, LearningStep, Patience,
     RegressionScoring, Round, Scoring, SearchReport, Space, Trial, classification_learning_curve,
     cross_validate_classifier, cross_validate_regressor, regression_learning_curve,
 };
+pub use crate::weights::{ClassWeights, FitWeighted, Weighted};

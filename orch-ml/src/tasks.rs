@@ -23,7 +23,8 @@
 //! | importance of features | [`importance_linear`], [`importance_forest_regressor`] | [`importance_forest_classifier`] |
 //! | dependence on a feature | [`dependence_linear`], [`dependence_forest_regressor`] | [`dependence_forest_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
-//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_linear_svm`], [`train_naive_bayes`], [`train_tree_classifier`] |
+//! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_linear_svm`], [`train_naive_bayes`], [`train_discrete_bayes`], [`train_tree_classifier`] |
+//! | train with weights | [`select_weights`], [`train_weighted_tree_regressor`], [`train_weighted_forest_regressor`] | [`select_weights`], [`train_weighted_logistic`] and others |
 //! | train with the feature `boosting` | `train_boosted_regressor` | `train_boosted_classifier` |
 //! | cluster | [`select_records`], [`cluster_kmeans`], [`cluster_dbscan`], [`predict_cluster`] | the same |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
@@ -66,6 +67,7 @@ mod inspection;
 mod models;
 mod packing;
 mod search;
+mod weighted;
 
 pub use self::search::{
     ForestClassifierSearch, ForestRegressorSearch, rank_forest_classifiers, rank_forest_regressors,
@@ -89,9 +91,14 @@ pub use self::inspection::{
 };
 pub use self::models::{
     cluster_dbscan, cluster_kmeans, evaluate_classifier, evaluate_regressor, predict_classes,
-    predict_cluster, predict_numbers, select_records, train_elastic_net, train_lasso,
-    train_linear_svm, train_logistic, train_naive_bayes, train_ridge, train_tree_classifier,
-    train_tree_regressor,
+    predict_cluster, predict_numbers, select_records, train_discrete_bayes, train_elastic_net,
+    train_lasso, train_linear_svm, train_logistic, train_naive_bayes, train_ridge,
+    train_tree_classifier, train_tree_regressor,
+};
+pub use self::weighted::{
+    select_weights, train_weighted_discrete_bayes, train_weighted_forest_classifier,
+    train_weighted_forest_regressor, train_weighted_linear_svm, train_weighted_logistic,
+    train_weighted_naive_bayes, train_weighted_tree_classifier, train_weighted_tree_regressor,
 };
 pub use self::packing::{
     add_preprocessor, export_onnx, pack_classifier, pack_regressor, predict_probabilities,

@@ -1,5 +1,6 @@
 //! Models that are fitted by sums over rows: linear ones and naive Bayes.
 
+mod discrete_bayes;
 mod elastic_net;
 mod least_squares;
 mod linear_fit;
@@ -11,6 +12,9 @@ mod ridge;
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
+pub use self::discrete_bayes::{
+    DiscreteBayesModel, DiscreteBayesOptions, FeatureDistribution, fit_discrete_bayes,
+};
 pub use self::elastic_net::{
     ElasticNetModel, ElasticNetOptions, LassoOptions, fit_elastic_net, fit_lasso,
 };

@@ -12,8 +12,8 @@ use orch_ml::tasks::{
 };
 use orch_ml::{
     BoostedClassifier, BoostedRegressor, BoostingOptions, ClassificationDataset, CsvOptions,
-    Dataset, MlError, Records, Split, Value, evaluate_classification, evaluate_regression,
-    fit_boosted_classifier, fit_boosted_regressor, r2_score, train_test_split,
+    Dataset, MlError, Records, Split, Value, Weighted, evaluate_classification,
+    evaluate_regression, fit_boosted_classifier, fit_boosted_regressor, r2_score, train_test_split,
 };
 use support::{breast_cancer, diabetes, iris, numbers, reference, reread, table, wine};
 
@@ -457,4 +457,39 @@ async fn tasks_come_to_what_the_plain_functions_do() {
     let (train, test) = train_test_split(&diabetes(), &Split::random(0.3).seed(1)).unwrap();
     let model = fit_boosted_regressor(&train, &options).unwrap();
     assert_eq!(r2, evaluate_regression(&model, &test).unwrap().r2);
+}
+
+#[test]
+fn a_row_of_weight_two_is_as_good_as_two_rows() {
+    let dataset = iris();
+    let weights: Vec<f64> = (0..150).map(|row| (row % 3) as f64).collect();
+    let rows = (0..150).flat_map(|row| std::iter::repeat_n(row, row % 3));
+    let repeated = dataset.take_rows(&rows.collect::<Vec<_>>()).unwrap();
+    let options = BoostingOptions {
+        n_rounds: 10,
+        ..BoostingOptions::default()
+    };
+    let weighted = Weighted::new(&dataset, &weights).unwrap();
+    let weighted = fit_boosted_classifier(&weighted, &options).unwrap();
+    let expected = fit_boosted_classifier(&repeated, &options).unwrap();
+    let probabilities = |model: &BoostedClassifier| {
+        let found = model.predict_probabilities(repeated.records()).unwrap();
+        found.into_raw_vec_and_offset().0
+    };
+    // Rows that are left out still make bins, but none of them is needed to tell the rest apart.
+    support::check_all_close(&probabilities(&weighted), &probabilities(&expected), 1e-4);
+
+    let patients = diabetes();
+    let weights: Vec<f64> = (0..442).map(|row| 1.0 + (row % 2) as f64).collect();
+    let rows = (0..442).flat_map(|row| std::iter::repeat_n(row, 1 + row % 2));
+    let repeated = patients.take_rows(&rows.collect::<Vec<_>>()).unwrap();
+    let weighted = Weighted::new(&patients, &weights).unwrap();
+    let options = BoostingOptions {
+        n_rounds: 3,
+        ..options
+    };
+    let weighted = fit_boosted_regressor(&weighted, &options).unwrap();
+    let expected = fit_boosted_regressor(&repeated, &options).unwrap();
+    let r2 = |model: &BoostedRegressor| evaluate_regression(model, &patients).unwrap().r2;
+    assert!((r2(&weighted) - r2(&expected)).abs() < 0.01);
 }

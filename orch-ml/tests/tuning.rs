@@ -82,7 +82,7 @@ fn a_space_that_does_not_fit_the_options_says_where() {
     assert_eq!(
         message(Space::new().values("n_tree", [1])),
         "option `n_tree` does not exist (did you mean `n_trees`? there are: `bootstrap`, \
-         `max_depth`, `max_features`, `min_samples_leaf`, `min_samples_split`, `n_trees`, \
+         `class_weights`, `max_depth`, `max_features`, `min_samples_leaf`, `min_samples_split`, `n_trees`, \
          `out_of_bag_score`, `seed`)"
     );
     assert!(

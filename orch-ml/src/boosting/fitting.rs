@@ -6,7 +6,7 @@ use super::{BoostedClassifier, BoostedRegressor, BoostingOptions, width_for};
 use crate::dataset::{ClassificationDataset, Dataset};
 use crate::error::MlError;
 use crate::prediction::{sigmoid, soft_max};
-use crate::splitting::FitTo;
+use crate::weights::FitWeighted;
 
 /// The least second derivative of a row, so that no leaf divides by 0.
 const LEAST_SLOPE: f64 = 1e-16;
@@ -44,7 +44,7 @@ const LEAST_SLOPE: f64 = 1e-16;
 /// # Ok::<(), orch_ml::MlError>(())
 /// ```
 pub fn fit_boosted_classifier(
-    train: &impl FitTo<ClassificationDataset>,
+    train: &impl FitWeighted<ClassificationDataset>,
     options: &BoostingOptions,
 ) -> Result<BoostedClassifier, MlError> {
     options.check()?;
@@ -53,10 +53,13 @@ pub fn fit_boosted_classifier(
     let (classes, targets) = dataset.several_classes()?;
     let width = width_for(classes.len());
     let n_rows = dataset.n_rows();
+    let weights = options.class_weights.of_rows(dataset, train.weights())?;
+    let weights = weights.unwrap_or_else(|| vec![1.0; n_rows]);
 
+    let total: f64 = weights.iter().sum();
     let mut shares = vec![0.0; classes.len()];
-    for code in &targets {
-        shares[*code as usize] += 1.0 / n_rows as f64;
+    for (code, weight) in targets.iter().zip(&weights) {
+        shares[*code as usize] += weight / total;
     }
     let baselines = match &*shares {
         [first, second] => vec![(second / first).ln()],
@@ -65,15 +68,14 @@ pub fn fit_boosted_classifier(
     let is_of = |score: usize, code: u32| code as usize == if width == 1 { 1 } else { score };
 
     let min_leaf_weight = options.min_leaf_weight.unwrap_or(1.0);
-    let weights = vec![1.0; n_rows];
-    let mut grower = Grower::new(dataset.records(), &weights, options, min_leaf_weight)?;
+    let mut grower = Grower::new(dataset.records(), options, min_leaf_weight)?;
     // The scores of all rows, one after the other.
     let mut scores: Vec<Vec<f64>> = baselines.iter().map(|at| vec![*at; n_rows]).collect();
     let mut trees = Vec::with_capacity(options.n_rounds * width);
     let mut row = vec![0.0; width];
     for _ in 0..options.n_rounds {
         let mut slopes: Vec<Slopes> = (0..width).map(|_| Slopes::none(n_rows)).collect();
-        for (row_idx, code) in targets.iter().enumerate() {
+        for (row_idx, (code, weight)) in targets.iter().zip(&weights).enumerate() {
             for (probability, scores) in row.iter_mut().zip(&scores) {
                 *probability = scores[row_idx];
             }
@@ -84,8 +86,8 @@ pub fn fit_boosted_classifier(
             for (score, (probability, slopes)) in row.iter().zip(&mut slopes).enumerate() {
                 let target = if is_of(score, *code) { 1.0 } else { 0.0 };
                 let second = (probability * (1.0 - probability)).max(LEAST_SLOPE);
-                slopes.first[row_idx] = (probability - target) as f32;
-                slopes.second[row_idx] = second as f32;
+                slopes.first[row_idx] = (weight * (probability - target)) as f32;
+                slopes.second[row_idx] = (weight * second) as f32;
             }
         }
         for (slopes, scores) in slopes.iter().zip(&mut scores) {
@@ -118,32 +120,39 @@ pub fn fit_boosted_classifier(
 /// # Source
 /// As [`fit_boosted_classifier`].
 pub fn fit_boosted_regressor(
-    train: &impl FitTo<Dataset>,
+    train: &impl FitWeighted<Dataset>,
     options: &BoostingOptions,
 ) -> Result<BoostedRegressor, MlError> {
     options.check()?;
+    options.class_weights.check_equal()?;
     let dataset = train.data();
     dataset.check_for_fit_with_gaps()?;
     let (n_rows, targets) = (dataset.n_rows(), dataset.targets());
-    let mean = targets.iter().sum::<f64>() / n_rows as f64;
-    let squares = targets.iter().map(|target| (target - mean).powi(2));
-    let deviation = (squares.sum::<f64>() / n_rows as f64).sqrt();
+    let weights = train
+        .weights()
+        .map_or_else(|| vec![1.0; n_rows], <[f64]>::to_vec);
+    let total: f64 = weights.iter().sum();
+    let sum = |of: &dyn Fn(f64) -> f64| -> f64 {
+        let rows = targets.iter().zip(&weights);
+        rows.map(|(target, weight)| weight * of(*target)).sum()
+    };
+    let mean = sum(&|target| target) / total;
+    let deviation = (sum(&|target| (target - mean).powi(2)) / total).sqrt();
     if !mean.is_finite() || !deviation.is_finite() {
         return Err(MlError::FitOverflow);
     }
     let unit = if deviation > 0.0 { deviation } else { 1.0 };
 
     let min_leaf_weight = options.min_leaf_weight.unwrap_or(20.0);
-    let weights = vec![1.0; n_rows];
-    let mut grower = Grower::new(dataset.records(), &weights, options, min_leaf_weight)?;
+    let mut grower = Grower::new(dataset.records(), options, min_leaf_weight)?;
     let mut predictions = vec![mean; n_rows];
     let mut trees = Vec::with_capacity(options.n_rounds);
     let mut slopes = Slopes::none(n_rows);
-    slopes.second.fill(1.0);
+    slopes.second = weights.iter().map(|weight| *weight as f32).collect();
     for _ in 0..options.n_rounds {
-        let rows = predictions.iter().zip(targets);
-        for (first, (prediction, target)) in slopes.first.iter_mut().zip(rows) {
-            *first = ((prediction - target) / unit) as f32;
+        let rows = predictions.iter().zip(targets).zip(&weights);
+        for (first, ((prediction, target), weight)) in slopes.first.iter_mut().zip(rows) {
+            *first = (weight * (prediction - target) / unit) as f32;
         }
         trees.push(grower.grow(&slopes, unit, &mut predictions)?);
     }

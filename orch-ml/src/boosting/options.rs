@@ -4,6 +4,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
 use crate::options::{check_count, check_not_negative, check_option, check_positive};
+use crate::weights::ClassWeights;
 
 /// How to boost trees. The defaults are those of `HistGradientBoostingClassifier` and
 /// `HistGradientBoostingRegressor` of scikit-learn where both know an option.
@@ -28,8 +29,8 @@ pub struct BoostingOptions {
     pub max_leaves: Option<usize>,
     /// Splits from the root to a leaf at most. Default: no limit.
     pub max_depth: Option<usize>,
-    /// What the second derivatives of the loss of a leaf's rows must add up to, at least 0.001. A row
-    /// has 1 if numbers are predicted, so that it is the least number of rows of a leaf, and
+    /// What the second derivatives of the loss of a leaf's rows, times their weights, must add up to, at
+    /// least 0.001. A row has 1 if numbers are predicted, so that it is the least number of rows of a leaf, and
     /// `p * (1 - p)` of its probability `p`, thus up to 0.25, if classes are. Default: 20 for
     /// numbers, 1 for classes.
     pub min_leaf_weight: Option<f64>,
@@ -44,6 +45,8 @@ pub struct BoostingOptions {
     pub feature_fraction: f64,
     /// Seed of what trees draw; without effect where they draw nothing. Default: 0.
     pub seed: u64,
+    /// How much the rows of each class count; for classes only. Default: the same.
+    pub class_weights: ClassWeights,
 }
 
 impl Default for BoostingOptions {
@@ -59,6 +62,7 @@ impl Default for BoostingOptions {
             row_fraction: 1.0,
             feature_fraction: 1.0,
             seed: 0,
+            class_weights: ClassWeights::Equal,
         }
     }
 }
@@ -89,6 +93,6 @@ impl BoostingOptions {
             let is_valid = fraction > 0.0 && fraction <= 1.0;
             check_option(is_valid, name, fraction, "a fraction above 0 and up to 1")?;
         }
-        Ok(())
+        self.class_weights.check()
     }
 }

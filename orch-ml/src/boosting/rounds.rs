@@ -56,7 +56,6 @@ impl<'a> Grower<'a> {
     /// [`MlError::FitFailed`] with what forust-ml says.
     pub(super) fn new(
         records: &'a Records,
-        weights: &[f64],
         options: &'a BoostingOptions,
         min_leaf_weight: f64,
     ) -> Result<Self, MlError> {
@@ -64,8 +63,9 @@ impl<'a> Grower<'a> {
         let matrix = Matrix::new(&columns, records.n_rows(), records.n_features());
         let is_parallel = columns.len() >= PARALLEL_CELLS;
         let n_bins = options.max_bins as u16;
+        let ones = vec![1.0; records.n_rows()];
         let binned =
-            bin_matrix(&matrix, weights, n_bins, f64::NAN, is_parallel).map_err(|error| {
+            bin_matrix(&matrix, &ones, n_bins, f64::NAN, is_parallel).map_err(|error| {
                 MlError::FitFailed {
                     source: error.to_string().into(),
                 }

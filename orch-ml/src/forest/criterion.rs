@@ -88,7 +88,7 @@ pub(super) trait Criterion: Sync {
     fn leaf(&self, totals: &Self::Totals, tree: &mut Tree) -> u32;
 }
 
-fn bins_of(seen: &SeenBins) -> impl Iterator<Item = usize> {
+pub(super) fn bins_of(seen: &SeenBins) -> impl Iterator<Item = usize> {
     seen.iter().enumerate().flat_map(|(word, bits)| {
         let mut bits = *bits;
         std::iter::from_fn(move || {
@@ -101,13 +101,13 @@ fn bins_of(seen: &SeenBins) -> impl Iterator<Item = usize> {
     })
 }
 
-fn n_bins(seen: &SeenBins) -> u32 {
+pub(super) fn n_bins(seen: &SeenBins) -> u32 {
     seen.iter().map(|bits| bits.count_ones()).sum()
 }
 
 /// Keeps the first of equally good splits, so that the order of features decides ties.
 #[inline]
-fn offer(best: &mut Option<BestSplit>, score: f64, feature: usize, gap: (usize, usize)) {
+pub(super) fn offer(best: &mut Option<BestSplit>, score: f64, feature: usize, gap: (usize, usize)) {
     if best.is_none_or(|best| score > best.score) {
         *best = Some(BestSplit {
             score,

@@ -6,10 +6,12 @@ use serde::{Deserialize, Serialize};
 use super::criterion::{Criterion, Gini, Variance};
 use super::ensemble::{Forest, UnsoundForest};
 use super::options::{ForestOptions, MaxFeatures};
+use super::weighted::{WeightedGini, WeightedVariance, check_sums, counting_rows};
 use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 use crate::error::MlError;
 use crate::evaluation::{ClassPredictions, Classifier, Regressor, first_greatest};
-use crate::splitting::{FitTo, Origin};
+use crate::splitting::Origin;
+use crate::weights::{ClassWeights, FitWeighted};
 
 /// How to grow a decision tree; defaults as `DecisionTreeClassifier` and `DecisionTreeRegressor` of
 /// scikit-learn.
@@ -26,6 +28,8 @@ pub struct TreeOptions {
     pub max_features: Option<MaxFeatures>,
     /// Decides between equally good splits, and which features a split chooses from. Default: 0.
     pub seed: u64,
+    /// How much the rows of each class count; for classes only. Default: the same.
+    pub class_weights: ClassWeights,
 }
 
 impl Default for TreeOptions {
@@ -36,6 +40,7 @@ impl Default for TreeOptions {
             min_samples_leaf: 1,
             max_features: None,
             seed: 0,
+            class_weights: ClassWeights::Equal,
         }
     }
 }
@@ -57,6 +62,7 @@ impl TreeOptions {
             bootstrap: false,
             out_of_bag_score: false,
             seed: self.seed,
+            class_weights: self.class_weights.clone(),
         }
     }
 }
@@ -276,8 +282,8 @@ impl Regressor for TreeRegressor {
 ///
 /// # Source
 /// Breiman and others, Classification and Regression Trees, 1984; options, defaults and stopping
-/// rules as `DecisionTreeClassifier` of scikit-learn 1.9. Missing values are refused, other than
-/// there.
+/// rules as `DecisionTreeClassifier` of scikit-learn 1.9, weights included: they decide purity and
+/// shares, not the least numbers of rows. Missing values are refused, other than there.
 ///
 /// # Examples
 /// ```
@@ -295,18 +301,25 @@ impl Regressor for TreeRegressor {
 /// # Ok::<(), orch_ml::MlError>(())
 /// ```
 pub fn fit_tree_classifier(
-    train: &impl FitTo<ClassificationDataset>,
+    train: &impl FitWeighted<ClassificationDataset>,
     options: &TreeOptions,
 ) -> Result<TreeClassifier, MlError> {
     options.check()?;
     let dataset = train.data();
     dataset.check_for_fit()?;
-    let criterion = Gini {
-        n_classes: dataset.classes().len(),
+    let (records, targets, name) = (dataset.records(), dataset.targets(), dataset.target_name());
+    let n_classes = dataset.classes().len();
+    let forest = match options.class_weights.of_rows(dataset, train.weights())? {
+        None => grow(records, name, targets, Gini { n_classes }, options)?,
+        Some(weights) => {
+            check_sums(&weights)?;
+            let (records, targets) = counting_rows(records, targets, &weights);
+            let criterion = WeightedGini { n_classes };
+            grow(&records, name, &targets, criterion, options)?
+        }
     };
-    let (records, targets) = (dataset.records(), dataset.targets());
     Ok(TreeClassifier {
-        forest: grow(records, dataset.target_name(), targets, criterion, options)?,
+        forest,
         classes: dataset.classes().to_vec(),
         trained_on: train.origin().cloned(),
     })
@@ -322,16 +335,29 @@ pub fn fit_tree_classifier(
 /// # Source
 /// As [`fit_tree_classifier`], and `DecisionTreeRegressor`.
 pub fn fit_tree_regressor(
-    train: &impl FitTo<Dataset>,
+    train: &impl FitWeighted<Dataset>,
     options: &TreeOptions,
 ) -> Result<TreeRegressor, MlError> {
     options.check()?;
+    options.class_weights.check_equal()?;
     let dataset = train.data();
     dataset.check_for_fit()?;
-    let (criterion, centred) = Variance::around_mean(dataset.targets());
     let (records, name) = (dataset.records(), dataset.target_name());
+    let forest = match train.weights() {
+        None => {
+            let (criterion, centred) = Variance::around_mean(dataset.targets());
+            grow(records, name, &centred, criterion, options)?
+        }
+        Some(weights) => {
+            check_sums(weights)?;
+            let targets = dataset.targets().to_vec();
+            let (records, mut targets) = counting_rows(records, &targets, weights);
+            let criterion = WeightedVariance::around_mean(&mut targets);
+            grow(&records, name, &targets, criterion, options)?
+        }
+    };
     Ok(TreeRegressor {
-        forest: grow(records, name, &centred, criterion, options)?,
+        forest,
         trained_on: train.origin().cloned(),
     })
 }

@@ -7,6 +7,7 @@ use super::tree::MAX_FEATURES;
 use crate::dataset::Records;
 use crate::error::MlError;
 use crate::options::{check_count, check_option};
+use crate::weights::ClassWeights;
 
 /// How many features a split chooses from.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -55,6 +56,9 @@ pub struct ForestOptions {
     pub out_of_bag_score: bool,
     /// Seed of the rows and features that trees draw. Default: 0.
     pub seed: u64,
+    /// How much the rows of each class count; for classes only. Default: the same.
+    #[serde(default)]
+    pub class_weights: ClassWeights,
 }
 
 impl Default for ForestOptions {
@@ -68,6 +72,7 @@ impl Default for ForestOptions {
             bootstrap: true,
             out_of_bag_score: false,
             seed: 0,
+            class_weights: ClassWeights::Equal,
         }
     }
 }
@@ -83,7 +88,7 @@ impl ForestOptions {
         if self.out_of_bag_score && !self.bootstrap {
             return Err(MlError::OutOfBagWithoutBootstrap);
         }
-        Ok(())
+        self.class_weights.check()
     }
 
     /// The options in numbers, for so many features.

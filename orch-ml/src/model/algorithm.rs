@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::Model;
+use crate::boosting::{BoostedClassifier, BoostedRegressor};
 use crate::clustering::KMeansModel;
 use crate::dataset::ClassLabel;
 use crate::error::MlError;
@@ -11,7 +12,8 @@ use crate::forest::{ForestClassifier, ForestRegressor, TreeClassifier, TreeRegre
 use crate::linfa_tree::LinfaTree;
 use crate::splitting::Origin;
 use crate::training::{
-    ElasticNetModel, LinearModel, LinearSvm, LogisticModel, NaiveBayesModel, RidgeModel,
+    DiscreteBayesModel, ElasticNetModel, LinearModel, LinearSvm, LogisticModel, NaiveBayesModel,
+    RidgeModel,
 };
 
 /// What was fitted: any of the models of this crate.
@@ -43,6 +45,12 @@ pub enum Algorithm {
     KMeans(KMeansModel),
     /// A linear support vector machine.
     LinearSvm(LinearSvm),
+    /// Boosted trees that predict classes.
+    BoostedClassifier(BoostedClassifier),
+    /// Boosted trees that predict numbers.
+    BoostedRegressor(BoostedRegressor),
+    /// A naive Bayes model of counts, or of what is there or not.
+    DiscreteBayes(DiscreteBayesModel),
 }
 
 /// What can be asked of a fitted model.
@@ -68,6 +76,9 @@ macro_rules! with_fitted {
             Algorithm::LinfaTree($model) => $result,
             Algorithm::KMeans($model) => $result,
             Algorithm::LinearSvm($model) => $result,
+            Algorithm::BoostedClassifier($model) => $result,
+            Algorithm::BoostedRegressor($model) => $result,
+            Algorithm::DiscreteBayes($model) => $result,
         }
     };
 }
@@ -88,6 +99,9 @@ impl Algorithm {
             Algorithm::LinfaTree(_) => "linfa tree",
             Algorithm::KMeans(_) => "k-means model",
             Algorithm::LinearSvm(_) => "linear support vector machine",
+            Algorithm::BoostedClassifier(_) => "boosted classifier",
+            Algorithm::BoostedRegressor(_) => "boosted regressor",
+            Algorithm::DiscreteBayes(_) => "discrete naive Bayes model",
         }
     }
 
@@ -115,6 +129,9 @@ impl Algorithm {
             Algorithm::TreeRegressor(model) => model.target_name(),
             Algorithm::LinfaTree(model) => model.target_name(),
             Algorithm::LinearSvm(model) => model.target_name(),
+            Algorithm::BoostedClassifier(model) => model.target_name(),
+            Algorithm::BoostedRegressor(model) => model.target_name(),
+            Algorithm::DiscreteBayes(model) => model.target_name(),
             Algorithm::KMeans(_) => return None,
         })
     }
@@ -140,6 +157,9 @@ impl Algorithm {
             Algorithm::TreeClassifier(model) => Ability::Classes(model),
             Algorithm::LinfaTree(model) => Ability::Classes(model),
             Algorithm::LinearSvm(model) => Ability::Classes(model),
+            Algorithm::BoostedClassifier(model) => Ability::Classes(model),
+            Algorithm::BoostedRegressor(model) => Ability::Numbers(model),
+            Algorithm::DiscreteBayes(model) => Ability::Classes(model),
             Algorithm::KMeans(model) => Ability::Clusters(model),
         }
     }
@@ -157,6 +177,9 @@ impl Algorithm {
             Algorithm::Logistic(model) => coefficients(model.coefficients().len()),
             Algorithm::LinearSvm(model) => coefficients(model.coefficients().len()),
             Algorithm::NaiveBayes(model) => count(model.means().len(), "mean"),
+            Algorithm::DiscreteBayes(model) => count(model.probabilities().len(), "probability"),
+            Algorithm::BoostedClassifier(model) => trees(model.n_trees(), model.n_nodes()),
+            Algorithm::BoostedRegressor(model) => trees(model.n_trees(), model.n_nodes()),
             Algorithm::ForestClassifier(model) => trees(model.n_trees(), model.n_nodes()),
             Algorithm::ForestRegressor(model) => trees(model.n_trees(), model.n_nodes()),
             Algorithm::TreeClassifier(model) => leaves(model.n_leaves(), model.depth()),
@@ -181,10 +204,11 @@ fn leaves(n_leaves: usize, depth: usize) -> String {
 
 /// A number with its noun.
 pub(super) fn count(n: usize, noun: &str) -> String {
-    match (n, noun.strip_suffix("leaf")) {
+    match (n, noun) {
         (1, _) => format!("1 {noun}"),
-        (_, Some(before)) => format!("{n} {before}leaves"),
-        (_, None) => format!("{n} {noun}s"),
+        (_, "leaf") => format!("{n} leaves"),
+        (_, "probability") => format!("{n} probabilities"),
+        _ => format!("{n} {noun}s"),
     }
 }
 
@@ -237,4 +261,7 @@ conversions! {
     LinfaTree, LinfaTree, "linfa tree";
     KMeans, KMeansModel, "k-means model";
     LinearSvm, LinearSvm, "linear support vector machine";
+    BoostedClassifier, BoostedClassifier, "boosted classifier";
+    BoostedRegressor, BoostedRegressor, "boosted regressor";
+    DiscreteBayes, DiscreteBayesModel, "discrete naive Bayes model";
 }

@@ -6,10 +6,11 @@ use serde::Serialize;
 
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, Classifier, Dataset,
-    DbscanClusters, DbscanOptions, ElasticNetModel, ElasticNetOptions, KMeansModel, KMeansOptions,
-    LassoOptions, LinearSvm, LinearSvmOptions, LogisticModel, LogisticOptions, MlError,
-    NaiveBayesModel, NaiveBayesOptions, Records, RegressionMetrics, Regressor, RidgeModel,
-    RidgeOptions, Table, Test, Train, TreeClassifier, TreeOptions, TreeRegressor,
+    DbscanClusters, DbscanOptions, DiscreteBayesModel, DiscreteBayesOptions, ElasticNetModel,
+    ElasticNetOptions, KMeansModel, KMeansOptions, LassoOptions, LinearSvm, LinearSvmOptions,
+    LogisticModel, LogisticOptions, MlError, NaiveBayesModel, NaiveBayesOptions, Records,
+    RegressionMetrics, Regressor, RidgeModel, RidgeOptions, Table, Test, Train, TreeClassifier,
+    TreeOptions, TreeRegressor,
 };
 
 /// Fits a ridge regression: [`fit_ridge`](crate::fit_ridge).
@@ -61,6 +62,15 @@ pub fn train_naive_bayes(
     options: NaiveBayesOptions,
 ) -> Result<NaiveBayesModel, MlError> {
     crate::fit_naive_bayes(train, &options)
+}
+
+/// Fits a naive Bayes model of counts: [`fit_discrete_bayes`](crate::fit_discrete_bayes).
+#[task(cache)]
+pub fn train_discrete_bayes(
+    train: &Train<ClassificationDataset>,
+    options: DiscreteBayesOptions,
+) -> Result<DiscreteBayesModel, MlError> {
+    crate::fit_discrete_bayes(train, &options)
 }
 
 /// Fits a decision tree that predicts numbers: [`fit_tree_regressor`](crate::fit_tree_regressor).

@@ -13,7 +13,8 @@ use crate::dataset::{ClassLabel, ClassificationDataset, Records};
 use crate::error::MlError;
 use crate::evaluation::{ClassPredictions, Classifier, first_greatest};
 use crate::options::{check_count, check_not_negative, check_positive};
-use crate::splitting::{FitTo, Origin};
+use crate::splitting::Origin;
+use crate::weights::{ClassWeights, FitWeighted};
 
 /// The stream of random numbers of the order of rows.
 const STREAM: u64 = 0x7376_6d00;
@@ -30,7 +31,7 @@ pub enum SvmLoss {
 }
 
 /// How to fit a linear support vector machine; defaults as `LinearSVC` of scikit-learn.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LinearSvmOptions {
     /// How much the rows count against the penalty on squared coefficients, above 0; the smaller,
@@ -46,6 +47,8 @@ pub struct LinearSvmOptions {
     /// Seed of the order in which rows are gone through; does not matter for a small `tol`.
     /// Default: 0.
     pub seed: u64,
+    /// How much the rows of each class count. Default: the same.
+    pub class_weights: ClassWeights,
 }
 
 impl Default for LinearSvmOptions {
@@ -56,6 +59,7 @@ impl Default for LinearSvmOptions {
             max_iter: 1000,
             tol: 1e-4,
             seed: 0,
+            class_weights: ClassWeights::Equal,
         }
     }
 }
@@ -224,8 +228,8 @@ impl Classifier for LinearSvm {
 
 /// Fits a linear support vector machine, one class against the others if there are more than two.
 ///
-/// It minimises `sum of squared coefficients / 2 + c * sum of the rows' losses`, in which the
-/// intercept counts as a coefficient, as it does in scikit-learn. Scale the features first: the
+/// It minimises `sum of squared coefficients / 2 + c * sum of the rows' losses`, in which each row
+/// counts by its weight and the intercept as a coefficient, as it does in scikit-learn. Scale the features first: the
 /// penalty weighs those in small units less, and rounds get many. Classes without rows are left out.
 /// A fit that does not come to its end within `max_iter` rounds warns through `tracing` and says so
 /// in [`LinearSvm::is_converged`].
@@ -239,7 +243,8 @@ impl Classifier for LinearSvm {
 ///
 /// # Source
 /// Dual coordinate descent with shrinking (Hsieh and others, 2008), as `LinearSVC(dual=True)` of
-/// scikit-learn 1.9 by liblinear.
+/// scikit-learn 1.9 by liblinear. With three classes or more a class has its weight in every line; there
+/// it has it only in its own.
 ///
 /// # Examples
 /// ```
@@ -252,15 +257,17 @@ impl Classifier for LinearSvm {
 /// # Ok::<(), orch_ml::MlError>(())
 /// ```
 pub fn fit_linear_svm(
-    train: &impl FitTo<ClassificationDataset>,
+    train: &impl FitWeighted<ClassificationDataset>,
     options: &LinearSvmOptions,
 ) -> Result<LinearSvm, MlError> {
     check_positive("c", options.c)?;
     check_count("max_iter", options.max_iter)?;
     check_not_negative("tol", options.tol)?;
+    options.class_weights.check()?;
     let dataset = train.data();
     dataset.check_for_fit()?;
     let (classes, targets) = dataset.several_classes()?;
+    let weights = options.class_weights.of_rows(dataset, train.weights())?;
 
     let solve = |line: usize| -> Line {
         // One line is above 0 for the second of two classes.
@@ -270,6 +277,7 @@ pub fn fit_linear_svm(
             cells: dataset.records().cells(),
             width: dataset.n_features(),
             signs: targets.iter().map(sign).collect(),
+            counts: weights.as_deref(),
         };
         sides.solve(options, Rng::new(options.seed, STREAM + line as u64))
     };

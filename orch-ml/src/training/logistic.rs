@@ -12,10 +12,11 @@ use crate::error::MlError;
 use crate::evaluation::{ClassPredictions, Classifier};
 use crate::options::{check_count, check_not_negative, check_positive};
 use crate::prediction::{sigmoid, soft_max};
-use crate::splitting::{FitTo, Origin};
+use crate::splitting::Origin;
+use crate::weights::{ClassWeights, FitWeighted};
 
 /// How to fit a logistic regression; defaults as `LogisticRegression` of scikit-learn.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
 pub struct LogisticOptions {
     /// How much the rows count against the penalty on squared coefficients, above 0; the smaller,
@@ -26,6 +27,8 @@ pub struct LogisticOptions {
     /// The fit ends when no part of the gradient of the mean loss, with standardized features, is
     /// above this, nor what another step would gain. At least 0. Default: 1e-4.
     pub tol: f64,
+    /// How much the rows of each class count. Default: the same.
+    pub class_weights: ClassWeights,
 }
 
 impl Default for LogisticOptions {
@@ -34,6 +37,7 @@ impl Default for LogisticOptions {
             c: 1.0,
             max_iter: 100,
             tol: 1e-4,
+            class_weights: ClassWeights::Equal,
         }
     }
 }
@@ -205,8 +209,8 @@ impl Classifier for LogisticModel {
 
 /// Fits a logistic regression: multinomial if there are more than two classes.
 ///
-/// It minimises `c * sum of the rows' log losses + sum of squared coefficients / 2`; intercepts are
-/// not penalised. The penalty keeps coefficients finite where classes can be told apart without an
+/// It minimises `c * sum of the rows' log losses + sum of squared coefficients / 2`, in which each row
+/// counts by its weight; intercepts are not penalised. The penalty keeps coefficients finite where classes can be told apart without an
 /// error. Scale the features first: the penalty weighs those in small units less. Classes without
 /// rows are left out. A fit that does not come to its end within `max_iter` steps warns through
 /// `tracing` and says so in [`LogisticModel::is_converged`].
@@ -236,19 +240,22 @@ impl Classifier for LogisticModel {
 /// # Ok::<(), orch_ml::MlError>(())
 /// ```
 pub fn fit_logistic(
-    train: &impl FitTo<ClassificationDataset>,
+    train: &impl FitWeighted<ClassificationDataset>,
     options: &LogisticOptions,
 ) -> Result<LogisticModel, MlError> {
     check_positive("c", options.c)?;
     check_count("max_iter", options.max_iter)?;
     check_not_negative("tol", options.tol)?;
+    options.class_weights.check()?;
     let dataset = train.data();
     dataset.check_for_fit()?;
     let (classes, targets) = dataset.several_classes()?;
+    let weights = options.class_weights.of_rows(dataset, train.weights())?;
 
     let problem = Problem::new(
         dataset.records(),
         &targets,
+        weights,
         n_lines(classes.len()),
         options.c,
     )?;

@@ -10,7 +10,8 @@ use crate::error::MlError;
 use crate::evaluation::{ClassPredictions, Classifier};
 use crate::options::check_positive;
 use crate::prediction::{predict_rows, soft_max};
-use crate::splitting::{FitTo, Origin};
+use crate::splitting::Origin;
+use crate::weights::{ClassWeights, FitWeighted};
 
 /// How to fit a Gaussian naive Bayes model; defaults as `GaussianNB` of scikit-learn.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
@@ -117,7 +118,7 @@ impl NaiveBayesModel {
         &self.classes
     }
 
-    /// The share of the rows that each class had.
+    /// The share of the rows that each class had, by their weights.
     pub fn priors(&self) -> &[f64] {
         &self.priors
     }
@@ -206,7 +207,8 @@ impl Classifier for NaiveBayesModel {
 
 /// Fits a Gaussian naive Bayes model.
 ///
-/// Classes without rows are left out. Where every feature is constant, `var_smoothing` itself takes
+/// Shares, means and variances are weighted if the rows are; not so the largest variance that
+/// `var_smoothing` is a share of, as in scikit-learn. Classes without rows are left out. Where every feature is constant, `var_smoothing` itself takes
 /// the place of the variances, so that predictions are the priors.
 ///
 /// # Shapes
@@ -220,7 +222,7 @@ impl Classifier for NaiveBayesModel {
 /// As `GaussianNB` of scikit-learn 1.9. It is little more than means and variances, for which a
 /// crate would cost more than it saves.
 pub fn fit_naive_bayes(
-    train: &impl FitTo<ClassificationDataset>,
+    train: &impl FitWeighted<ClassificationDataset>,
     options: &NaiveBayesOptions,
 ) -> Result<NaiveBayesModel, MlError> {
     let smoothing = options.var_smoothing;
@@ -229,13 +231,16 @@ pub fn fit_naive_bayes(
     dataset.check_for_fit()?;
     let (classes, targets) = dataset.present_classes();
     let records = dataset.records();
-    let mut sizes = vec![0usize; classes.len()];
-    for class in &targets {
-        sizes[*class as usize] += 1;
+    let weights = ClassWeights::Equal.of_rows(dataset, train.weights())?;
+    let weights = weights.unwrap_or_else(|| vec![1.0; targets.len()]);
+    let mut sizes = vec![0.0; classes.len()];
+    for (class, weight) in targets.iter().zip(&weights) {
+        sizes[*class as usize] += weight;
     }
     let of_classes: Vec<usize> = targets.iter().map(|class| *class as usize).collect();
-    let (means, mut variances) = moments(records, &of_classes, &sizes);
-    let (_, overall) = moments(records, &vec![0; targets.len()], &[targets.len()]);
+    let (means, mut variances) = moments(records, &of_classes, &weights, &sizes);
+    let (all, ones) = (vec![0; targets.len()], vec![1.0; targets.len()]);
+    let (_, overall) = moments(records, &all, &ones, &[targets.len() as f64]);
     let largest = overall.iter().fold(0.0, |a: f64, b| a.max(*b));
     let addend = smoothing * if largest > 0.0 { largest } else { 1.0 };
     variances.mapv_inplace(|variance| variance + addend);
@@ -243,7 +248,8 @@ pub fn fit_naive_bayes(
     if !variances.iter().all(is_sound) || means.iter().any(|mean| !mean.is_finite()) {
         return Err(MlError::FitOverflow);
     }
-    let share = |size: &usize| *size as f64 / targets.len() as f64;
+    let total: f64 = sizes.iter().sum();
+    let share = |size: &f64| size / total;
     Ok(NaiveBayesModel {
         feature_names: dataset.feature_names().to_vec(),
         target_name: dataset.target_name().to_owned(),
@@ -256,26 +262,34 @@ pub fn fit_naive_bayes(
     })
 }
 
-/// The mean and the variance of each feature in each group.
-fn moments(records: &Records, groups: &[usize], sizes: &[usize]) -> (Array2<f64>, Array2<f64>) {
+/// The weighted mean and variance of each feature in each group; the sizes are sums of weights.
+fn moments(
+    records: &Records,
+    groups: &[usize],
+    weights: &[f64],
+    sizes: &[f64],
+) -> (Array2<f64>, Array2<f64>) {
+    let rows = || {
+        let rows = records.values().rows().into_iter();
+        rows.zip(groups.iter().zip(weights))
+    };
     let shape = (sizes.len(), records.n_features());
     let mut means = Array2::zeros(shape);
-    for (row, group) in records.values().rows().into_iter().zip(groups) {
-        let mut sums = means.row_mut(*group);
-        sums += &row;
+    for (row, (group, weight)) in rows() {
+        means.row_mut(*group).scaled_add(*weight, &row);
     }
     let by_size = |mut sums: Array2<f64>| {
         for (mut sums, size) in sums.rows_mut().into_iter().zip(sizes) {
-            sums /= *size as f64;
+            sums /= *size;
         }
         sums
     };
     means = by_size(means);
     let mut squares = Array2::zeros(shape);
-    for (row, group) in records.values().rows().into_iter().zip(groups) {
+    for (row, (group, weight)) in rows() {
         let differences = &row - &means.row(*group);
         let mut sums = squares.row_mut(*group);
-        sums += &(&differences * &differences);
+        sums.scaled_add(*weight, &(&differences * &differences));
     }
     (means, by_size(squares))
 }

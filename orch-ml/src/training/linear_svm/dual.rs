@@ -19,6 +19,8 @@ pub(super) struct Sides<'a> {
     pub(super) width: usize,
     /// 1 or -1 for each row.
     pub(super) signs: Vec<f64>,
+    /// How much each row counts, if not all count the same.
+    pub(super) counts: Option<&'a [f64]>,
 }
 
 impl Sides<'_> {
@@ -29,13 +31,15 @@ impl Sides<'_> {
         /// Slopes up to this are rounding.
         const FLAT: f64 = 1e-12;
         let n_rows = self.signs.len();
-        let (greatest_weight, diagonal) = match options.loss {
-            SvmLoss::Hinge => (options.c, 0.0),
-            SvmLoss::SquaredHinge => (f64::INFINITY, 0.5 / options.c),
+        let count = |row_idx: usize| self.counts.map_or(1.0, |counts| counts[row_idx]);
+        // The greatest weight of a row, and what its own weight adds to its slope.
+        let bounds = |row_idx: usize| match options.loss {
+            SvmLoss::Hinge => (options.c * count(row_idx), 0.0),
+            SvmLoss::SquaredHinge => (f64::INFINITY, 0.5 / (options.c * count(row_idx))),
         };
         let row = |row_idx: usize| &self.cells[row_idx * self.width..][..self.width];
         // The intercept is the coefficient of a feature that is 1 everywhere.
-        let curvature = |row_idx| dot(row(row_idx), row(row_idx)) + 1.0 + diagonal;
+        let curvature = |row_idx| dot(row(row_idx), row(row_idx)) + 1.0 + bounds(row_idx).1;
         let curvatures: Vec<f64> = (0..n_rows).map(curvature).collect();
 
         let mut line = Line {
@@ -45,8 +49,12 @@ impl Sides<'_> {
             is_converged: false,
         };
         let mut weights = vec![0.0; n_rows];
-        let mut order: Vec<usize> = (0..n_rows).collect();
-        let mut n_active = n_rows;
+        // Rows that do not count have weight 0.
+        let mut order: Vec<usize> = (0..n_rows)
+            .filter(|row_idx| count(*row_idx) > 0.0)
+            .collect();
+        let n_counting = order.len();
+        let mut n_active = n_counting;
         let mut last_slopes = (f64::NEG_INFINITY, f64::INFINITY);
         while line.n_iter < options.max_iter && !line.is_converged {
             line.n_iter += 1;
@@ -56,6 +64,7 @@ impl Sides<'_> {
             while position < n_active {
                 let row_idx = order[position];
                 let (sign, weight) = (self.signs[row_idx], weights[row_idx]);
+                let (greatest_weight, diagonal) = bounds(row_idx);
                 let score = line.intercept + dot(row(row_idx), &line.coefficients);
                 let slope = sign * score - 1.0 + diagonal * weight;
                 let is_stuck = (weight == 0.0 && slope > last_slopes.1)
@@ -86,11 +95,11 @@ impl Sides<'_> {
                 position += 1;
             }
             let is_flat = slopes.1 - slopes.0 <= options.tol;
-            if is_flat && n_active == n_rows {
+            if is_flat && n_active == n_counting {
                 line.is_converged = true;
             } else if is_flat {
                 // Those that were left out are looked at again.
-                n_active = n_rows;
+                n_active = n_counting;
                 last_slopes = (f64::NEG_INFINITY, f64::INFINITY);
             } else {
                 let least = if slopes.0 < 0.0 {

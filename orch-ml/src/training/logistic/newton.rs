@@ -14,11 +14,14 @@ use crate::training::least_squares::dot;
 /// threads.
 const ROWS_PER_BLOCK: usize = 4 * 1024;
 
-/// The mean log loss of all rows, with its share of the penalty.
+/// The weighted mean of the log losses of all rows, with its share of the penalty.
 pub(super) struct Problem<'a> {
     /// Standardized features, row after row.
     rows: Vec<f64>,
     targets: &'a [u32],
+    /// How much each row counts, and all together.
+    weights: Vec<f64>,
+    total_weight: f64,
     n_lines: usize,
     means: Vec<f64>,
     deviations: Vec<f64>,
@@ -36,6 +39,7 @@ impl<'a> Problem<'a> {
     pub(super) fn new(
         records: &Records,
         targets: &'a [u32],
+        weights: Option<Vec<f64>>,
         n_lines: usize,
         c: f64,
     ) -> Result<Self, MlError> {
@@ -59,10 +63,17 @@ impl<'a> Problem<'a> {
                 *value = (*value - mean) / deviation;
             }
         }
-        let penalty = |deviation: &f64| 1.0 / (c * n_rows) / deviation / deviation;
+        let weights = weights.unwrap_or_else(|| vec![1.0; targets.len()]);
+        let total_weight: f64 = weights.iter().sum();
+        if !total_weight.is_finite() {
+            return Err(MlError::FitOverflow);
+        }
+        let penalty = |deviation: &f64| 1.0 / (c * total_weight) / deviation / deviation;
         Ok(Self {
             rows,
             targets,
+            weights,
+            total_weight,
             n_lines,
             penalties: deviations.iter().map(penalty).collect(),
             means,
@@ -155,16 +166,16 @@ impl<'a> Problem<'a> {
         let mut sums = self.sum_rows(
             probabilities,
             n_parameters + 1,
-            |row, target, scores, sums| {
+            |row, (target, weight), scores, sums| {
                 for (score, line) in scores.iter_mut().zip(parameters.chunks_exact(stride)) {
                     *score = line[width] + dot(row, &line[..width]);
                 }
-                sums[n_parameters] += loss_of_row(scores, target);
+                sums[n_parameters] += weight * loss_of_row(scores, target);
                 for (at, (probability, sums)) in
                     scores.iter().zip(sums.chunks_exact_mut(stride)).enumerate()
                 {
                     let residual = probability - f64::from(u8::from(self.is_of_line(target, at)));
-                    add_scaled(sums, residual, row);
+                    add_scaled(sums, weight * residual, row);
                 }
             },
         );
@@ -237,9 +248,9 @@ impl<'a> Problem<'a> {
         let mut sums = self.sum_rows(
             probabilities,
             n_parameters,
-            |row, _, probabilities, sums| {
+            |row, (_, weight), probabilities, sums| {
                 for (probability, sums) in probabilities.iter().zip(sums.chunks_exact_mut(stride)) {
-                    let weight = probability * (1.0 - probability);
+                    let weight = weight * probability * (1.0 - probability);
                     for (sum, value) in sums.iter_mut().zip(row) {
                         *sum += weight * value * value;
                     }
@@ -264,7 +275,7 @@ impl<'a> Problem<'a> {
         let mut sums = self.sum_rows(
             probabilities,
             direction.len(),
-            |row, _, probabilities, sums| {
+            |row, (_, weight), probabilities, sums| {
                 let along = |line: &[f64]| line[width] + dot(row, &line[..width]);
                 let lines = || direction.chunks_exact(stride).map(along);
                 // One line has the other class at 0 beside it.
@@ -278,7 +289,7 @@ impl<'a> Problem<'a> {
                     .zip(lines())
                     .zip(sums.chunks_exact_mut(stride))
                 {
-                    add_scaled(sums, probability * (along - mean), row);
+                    add_scaled(sums, weight * probability * (along - mean), row);
                 }
             },
         );
@@ -293,33 +304,34 @@ impl<'a> Problem<'a> {
         sums
     }
 
-    /// Means over all rows of what `add` adds for one: it gets the row, its class, its
+    /// Means over all rows of what `add` adds for one: it gets the row, its class and weight, its
     /// probabilities, which it may replace, and the sums.
     fn sum_rows(
         &self,
         probabilities: &mut [f64],
         n_sums: usize,
-        add: impl Fn(&[f64], u32, &mut [f64], &mut [f64]) + Sync,
+        add: impl Fn(&[f64], (u32, f64), &mut [f64], &mut [f64]) + Sync,
     ) -> Vec<f64> {
-        let (width, n_rows) = (self.penalties.len(), self.targets.len() as f64);
+        let width = self.penalties.len();
         let blocks: Vec<Vec<f64>> = self
             .rows
             .par_chunks(ROWS_PER_BLOCK * width)
             .zip(self.targets.par_chunks(ROWS_PER_BLOCK))
+            .zip(self.weights.par_chunks(ROWS_PER_BLOCK))
             .zip(probabilities.par_chunks_mut(ROWS_PER_BLOCK * self.n_lines))
-            .map(|((rows, targets), probabilities)| {
+            .map(|(((rows, targets), weights), probabilities)| {
                 let mut sums = vec![0.0; n_sums];
-                for ((row, target), probabilities) in rows
+                for ((row, (target, weight)), probabilities) in rows
                     .chunks_exact(width)
-                    .zip(targets)
+                    .zip(targets.iter().zip(weights))
                     .zip(probabilities.chunks_exact_mut(self.n_lines))
                 {
-                    add(row, *target, probabilities, &mut sums);
+                    add(row, (*target, *weight), probabilities, &mut sums);
                 }
                 sums
             })
             .collect();
-        let total = |at: usize| blocks.iter().map(|sums| sums[at]).sum::<f64>() / n_rows;
+        let total = |at: usize| blocks.iter().map(|sums| sums[at]).sum::<f64>() / self.total_weight;
         (0..n_sums).map(total).collect()
     }
 }
