@@ -137,8 +137,11 @@ pub use crate::training::{
     fit_naive_bayes, fit_ridge,
 };
 pub use crate::tuning::{
-    ClassificationScoring, Halving, LearningCurve, LearningSizes, LearningStep, Patience,
-    RegressionScoring, Round, Scoring, SearchReport, Space, Trial, classification_learning_curve,
-    cross_validate_classifier, cross_validate_regressor, regression_learning_curve,
+    ClassificationScoring, Halving, LearningCurve, LearningSizes, LearningStep, NestedReport,
+    OuterFold, Patience, RegressionScoring, Round, Scoring, SearchReport, Space, Trial,
+    classification_learning_curve, cross_validate_classifier, cross_validate_regressor,
+    judge_classifier, judge_regressor, nested_cross_validate_classifier,
+    nested_cross_validate_regressor, regression_learning_curve, search_classifier,
+    search_regressor,
 };
 pub use crate::weights::{ClassWeights, FitWeighted, Weighted};

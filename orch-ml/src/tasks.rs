@@ -18,6 +18,7 @@
 //! | split | [`split`], [`split_table`], [`train_on_all`] | [`split_classes`], [`split_table`], [`train_on_all_classes`] |
 //! | train | [`train_linear`], [`train_forest_regressor`] | [`train_forest_classifier`] |
 //! | tune | [`search_forest_regressor`], [`train_best_forest_regressor`] | [`search_forest_classifier`], [`train_best_forest_classifier`] |
+//! | judge a search | [`nested_search_forest_regressor`] | [`nested_search_forest_classifier`] |
 //! | evaluate | [`evaluate_linear`], [`evaluate_forest_regressor`] | [`evaluate_forest_classifier`] |
 //! | evaluate by group | [`evaluate_slices`] | [`evaluate_class_slices`] |
 //! | importance of features | [`importance_linear`], [`importance_forest_regressor`] | [`importance_forest_classifier`] |
@@ -65,6 +66,7 @@
 mod boosting;
 mod inspection;
 mod models;
+mod nested;
 mod packing;
 mod search;
 mod weighted;
@@ -94,6 +96,12 @@ pub use self::models::{
     predict_cluster, predict_numbers, select_records, train_discrete_bayes, train_elastic_net,
     train_lasso, train_linear_svm, train_logistic, train_naive_bayes, train_ridge,
     train_tree_classifier, train_tree_regressor,
+};
+pub use self::nested::{
+    NestedForestClassifierSearch, NestedForestRegressorSearch, gather_forest_classifiers,
+    gather_forest_regressors, judge_forest_classifier, judge_forest_regressor,
+    nested_search_forest_classifier, nested_search_forest_regressor, take_fold,
+    take_fold_of_classes,
 };
 pub use self::weighted::{
     select_weights, train_weighted_discrete_bayes, train_weighted_forest_classifier,

@@ -2,6 +2,7 @@
 
 mod halving;
 mod learning_curve;
+mod nested;
 mod scoring;
 mod space;
 mod trial;
@@ -10,6 +11,10 @@ pub use self::halving::{Halving, Round};
 pub use self::learning_curve::{
     LearningCurve, LearningSizes, LearningStep, classification_learning_curve,
     regression_learning_curve,
+};
+pub use self::nested::{
+    NestedReport, OuterFold, judge_classifier, judge_regressor, nested_cross_validate_classifier,
+    nested_cross_validate_regressor, search_classifier, search_regressor,
 };
 pub use self::scoring::{
     ClassificationScoring, RegressionScoring, Scoring, cross_validate_classifier,

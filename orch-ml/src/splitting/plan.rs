@@ -214,6 +214,17 @@ impl CrossValidation {
         }
     }
 
+    /// The number of folds, if it does not depend on the data.
+    pub fn n_splits(&self) -> Option<usize> {
+        match self {
+            Self::KFold { n_splits, .. }
+            | Self::Stratified { n_splits, .. }
+            | Self::Grouped { n_splits, .. } => Some(*n_splits),
+            Self::Rolling(options) => Some(options.n_splits),
+            Self::LeaveOneOut => None,
+        }
+    }
+
     /// One fold of what is to train on: rows to train on, and rows to compare models by.
     ///
     /// # Errors

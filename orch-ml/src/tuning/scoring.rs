@@ -104,9 +104,17 @@ pub fn cross_validate_classifier<M: Classifier>(
     fit: impl Fn(&Train<ClassificationDataset>) -> Result<M, MlError> + Sync,
 ) -> Result<Vec<f64>, MlError> {
     over_folds(train, validation, |train, valid| {
-        let metrics = evaluate_classification(&fit(train)?, valid)?;
-        Ok(score_of_classifier(&metrics, scoring))
+        classification_score(&fit(train)?, valid, scoring)
     })
+}
+
+pub(super) fn classification_score<M: Classifier>(
+    model: &M,
+    valid: &Valid<ClassificationDataset>,
+    scoring: ClassificationScoring,
+) -> Result<f64, MlError> {
+    let metrics = evaluate_classification(model, valid)?;
+    Ok(score_of_classifier(&metrics, scoring))
 }
 
 /// The metric that a scoring is.
@@ -138,9 +146,17 @@ pub fn cross_validate_regressor<M: Regressor>(
     fit: impl Fn(&Train<Dataset>) -> Result<M, MlError> + Sync,
 ) -> Result<Vec<f64>, MlError> {
     over_folds(train, validation, |train, valid| {
-        let metrics = evaluate_regression(&fit(train)?, valid)?;
-        Ok(score_of_regressor(&metrics, scoring))
+        regression_score(&fit(train)?, valid, scoring)
     })
+}
+
+pub(super) fn regression_score<M: Regressor>(
+    model: &M,
+    valid: &Valid<Dataset>,
+    scoring: RegressionScoring,
+) -> Result<f64, MlError> {
+    let metrics = evaluate_regression(model, valid)?;
+    Ok(score_of_regressor(&metrics, scoring))
 }
 
 /// The metric that a scoring is.

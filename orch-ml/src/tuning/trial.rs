@@ -130,33 +130,15 @@ impl<O: Serialize, S: Scoring> SearchReport<O, S> {
     /// A row for each trial, the best first: its rank, the options that are not the same in all, the
     /// mean of its scores and their deviation.
     pub fn to_table(&self) -> Table {
-        let options: Vec<Value> = self
-            .trials
-            .iter()
-            .map(|trial| serde_json::to_value(&trial.options).unwrap_or(Value::Null))
-            .collect();
-        let names = options[0].as_object().into_iter().flat_map(|of| of.keys());
-        let differ = |name: &&String| options.iter().any(|of| of[*name] != options[0][*name]);
-
         let ranks: Vec<i64> = (1..=self.trials.len() as i64).collect();
         let mut columns = vec![("rank".to_owned(), Column::from(ranks))];
-        for name in names.filter(differ) {
-            columns.push((name.clone(), column_of(options.iter().map(|of| &of[name]))));
-        }
+        columns.extend(columns_of(self.trials.iter().map(|trial| &trial.options)));
         let mean: Vec<f64> = self.trials.iter().map(Trial::mean).collect();
         let std: Vec<f64> = self.trials.iter().map(Trial::std).collect();
         columns.push((format!("{}_mean", self.scoring), mean.into()));
         columns.push((format!("{}_std", self.scoring), std.into()));
-        // An option may be called as one of ours.
-        let mut at = 0;
-        while at < columns.len() {
-            if columns[..at].iter().any(|(name, _)| *name == columns[at].0) {
-                columns[at].0.push('_');
-            } else {
-                at += 1;
-            }
-        }
-        Table::new(columns).expect("the names are distinct and the columns equally long")
+        Table::new(distinct_names(columns))
+            .expect("the names are distinct and the columns equally long")
     }
 }
 
@@ -164,6 +146,35 @@ impl<O: Serialize, S: Scoring> fmt::Display for SearchReport<O, S> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.to_table().fmt(f)
     }
+}
+
+/// A column for each option that is not the same everywhere.
+pub(super) fn columns_of<'a, O: Serialize + 'a>(
+    options: impl Iterator<Item = &'a O>,
+) -> Vec<(String, Column)> {
+    let options: Vec<Value> = options
+        .map(|options| serde_json::to_value(options).unwrap_or(Value::Null))
+        .collect();
+    let first = options.first().and_then(Value::as_object);
+    let names = first.into_iter().flat_map(|of| of.keys());
+    let differ = |name: &&String| options.iter().any(|of| of[*name] != options[0][*name]);
+    names
+        .filter(differ)
+        .map(|name| (name.clone(), column_of(options.iter().map(|of| &of[name]))))
+        .collect()
+}
+
+/// Tells columns of one name apart: an option may be called as a column of ours.
+pub(super) fn distinct_names(mut columns: Vec<(String, Column)>) -> Vec<(String, Column)> {
+    let mut at = 0;
+    while at < columns.len() {
+        if columns[..at].iter().any(|(name, _)| *name == columns[at].0) {
+            columns[at].0.push('_');
+        } else {
+            at += 1;
+        }
+    }
+    columns
 }
 
 /// The values of an option, as numbers if all are.
