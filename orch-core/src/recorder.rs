@@ -22,8 +22,8 @@ use crate::secret::scrub;
 use crate::state::{State, StateChange};
 use crate::store::{
     AttemptRow, CallId, Change, Durability, Fence, FlowRunRow, Hold, KeyRow, Logged, MetricRow,
-    Place, Position, RecordedTaskRuns, ResultOrigin, RunOrigin, StepRow, StoreError, StoredValue, TaskRunRow,
-    Timestamp,
+    Place, Position, RecordedTaskRuns, ResultOrigin, RunOrigin, StepRow, StoreError, StoredValue,
+    TaskRunRow, Timestamp,
 };
 
 /// How often a process may be gone while a task run runs before the task run is blamed for it.

@@ -50,8 +50,8 @@ use crate::store::{FlowRunRow, ResultOrigin};
 
 pub use self::critical_path::{CriticalPath, CriticalStep};
 pub use self::error::ReportError;
-pub use self::logged::{ArtifactReport, LoggedReport, MetricPoint, MetricReport};
 pub use self::html::Section;
+pub use self::logged::{ArtifactReport, LoggedReport, MetricPoint, MetricReport};
 
 /// All that is known of one flow run, at the moment the report was made.
 ///

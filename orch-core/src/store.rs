@@ -26,7 +26,7 @@ pub use self::maintenance::{
 };
 pub(crate) use self::maintenance::{Collection, MIN_AGE, Plan, Step, check, collect};
 pub use self::memory::{MemoryBlobs, MemoryStore};
-pub use self::packed::{PackedTaskRuns, RecordedTaskRuns};
+pub use self::packed::{PackedTaskRuns, RecordedTaskRuns, TaskRunPacker};
 pub use self::rows::{
     AttemptRow, CacheRow, CallId, ClaimRun, Epoch, Fence, FlowRunFilter, FlowRunRow, FoundTaskRun,
     InvalidCallId, KeyClaim, KeyPartRow, KeyRow, NoticeFilter, NoticeRow, OwnerId, ParameterRow,

@@ -129,9 +129,14 @@ fn operators(model: &Model) -> Result<(Vec<Operator>, Vec<Output>), NotExportabl
             let operators = trees::classifier(&scaling, model.classes(), model.forest())?;
             Ok((operators, labels(model.classes(), PROBABILITIES)))
         }
-        Algorithm::NaiveBayes(_) | Algorithm::LinfaTree(_) | Algorithm::KMeans(_) => Err(
-            NotExportable("it is no linear model, tree or forest of this crate".to_owned()),
-        ),
+        Algorithm::NaiveBayes(_)
+        | Algorithm::DiscreteBayes(_)
+        | Algorithm::LinfaTree(_)
+        | Algorithm::BoostedClassifier(_)
+        | Algorithm::BoostedRegressor(_)
+        | Algorithm::KMeans(_) => Err(NotExportable(
+            "it is no linear model, tree or forest of this crate".to_owned(),
+        )),
     }
 }
 

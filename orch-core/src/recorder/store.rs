@@ -12,8 +12,9 @@ use crate::outbox::Hooks;
 use crate::state::State;
 use crate::store::{
     AttemptRow, BlobStore, CacheRow, ClaimRun, Durability, Epoch, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, Hold, Journal, KeyClaim, LoggedRows, OnStoreFailure, Place, RecordedTaskRuns, RunClaim,
-    RunOrigin, RunStore, StepRow, StoreError, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
+    FoundTaskRun, Hold, Journal, KeyClaim, LoggedRows, OnStoreFailure, Place, RecordedTaskRuns,
+    RunClaim, RunOrigin, RunStore, StepRow, StoreError, StoredValue, TaskRow, TaskRunFilter,
+    TaskRunRow,
 };
 use crate::value::{Codec, Digest, EncodeError, Stored, copy_bytes};
 

@@ -31,8 +31,8 @@ use self::disk::Disk;
 use self::owner::Owner;
 use super::{
     AttemptRow, CacheRow, Change, ClaimRun, Durability, Epoch, Fence, FlowRunFilter, FlowRunRow,
-    FoundTaskRun, KeyClaim, LoggedRows, MaintainRuns, NoticeFilter, NoticeRow, OwnerId, RecordedTaskRuns,
-    RunClaim, RunStore, StepRow, StoreError, TaskRunFilter, TaskRunRow,
+    FoundTaskRun, KeyClaim, LoggedRows, MaintainRuns, NoticeFilter, NoticeRow, OwnerId,
+    RecordedTaskRuns, RunClaim, RunStore, StepRow, StoreError, TaskRunFilter, TaskRunRow,
 };
 use crate::id::FlowRunId;
 use crate::value::Digest;

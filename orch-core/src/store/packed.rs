@@ -21,7 +21,7 @@ use super::{
 const VERSION: u8 = 1;
 
 /// How many items a pack holds at most.
-pub(crate) const MAX_ITEMS: u32 = 1_024;
+const MAX_ITEMS: u32 = 1_024;
 
 /// From how many bytes on a pack takes no more items.
 const FULL: usize = 1 << 20;
@@ -116,23 +116,9 @@ struct ItemKey {
     parts: Vec<(u32, KeyPartRow)>,
 }
 
-/// Whether a task run can be packed: it is over, and what there is to say of it fits.
-pub(crate) fn is_packable(row: &TaskRunRow) -> bool {
-    let is_inline = |value: &StoredValue| match &value.place {
-        Place::Inline(bytes) => bytes.len() as u64 == value.stored.len,
-        Place::Blob => false,
-    };
-    row.kind == NodeKind::Task
-        && row.state.is_success()
-        && row.error.is_none()
-        && row.crashes == 0
-        && !row.is_orphaned
-        && row.result.as_ref().is_none_or(is_inline)
-}
-
-/// Packs task runs.
-#[derive(Default)]
-pub(crate) struct Packer {
+/// Packs task runs, for a store that is asked to keep many of a kind.
+#[derive(Debug, Default)]
+pub struct TaskRunPacker {
     base: Option<Base>,
     templates: Vec<Template>,
     items: Vec<u8>,
@@ -141,10 +127,29 @@ pub(crate) struct Packer {
     result_bytes: u64,
 }
 
-impl Packer {
-    /// Takes a task run whose task has this number in the store. Returns whether it fitted.
-    pub(crate) fn add(&mut self, row: &TaskRunRow, task: i64) -> bool {
-        debug_assert!(is_packable(row));
+impl TaskRunPacker {
+    /// Whether a task run can be packed at all: it has a result and no history, and the result is in
+    /// its row.
+    pub fn takes(row: &TaskRunRow) -> bool {
+        let is_inline = |value: &StoredValue| match &value.place {
+            Place::Inline(bytes) => bytes.len() as u64 == value.stored.len,
+            Place::Blob => false,
+        };
+        row.kind == NodeKind::Task
+            && row.state.is_success()
+            && row.error.is_none()
+            && row.crashes == 0
+            && !row.is_orphaned
+            && row.result.as_ref().is_none_or(is_inline)
+    }
+
+    /// Takes a task run whose task has this number in the store. Returns whether it fitted: a pack
+    /// that is full takes no more.
+    ///
+    /// # Panics
+    /// If the task run is none that it [`takes`](Self::takes).
+    pub fn add(&mut self, row: &TaskRunRow, task: i64) -> bool {
+        assert!(Self::takes(row), "{:?} cannot be packed", row.call);
         if self.len >= MAX_ITEMS || self.items.len() >= FULL {
             return false;
         }
@@ -242,17 +247,22 @@ impl Packer {
     }
 
     /// How many task runs it has taken.
-    pub(crate) fn len(&self) -> u32 {
+    pub fn len(&self) -> u32 {
         self.len
     }
 
+    /// Whether it has taken none.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
     /// How many bytes their results are.
-    pub(crate) fn result_bytes(&self) -> u64 {
+    pub fn result_bytes(&self) -> u64 {
         self.result_bytes
     }
 
-    /// Returns the pack.
-    pub(crate) fn finish(self) -> Vec<u8> {
+    /// Returns the pack's bytes.
+    pub fn finish(self) -> Vec<u8> {
         let header = Header {
             version: VERSION,
             len: self.len,
@@ -290,7 +300,10 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM] {
 
 impl PackedTaskRuns {
     /// Reads a pack; `None` if it is damaged. `task` knows the tasks by their numbers.
-    pub(crate) fn read<E>(
+    ///
+    /// # Errors
+    /// Those of `task`.
+    pub fn read<E>(
         mut bytes: Vec<u8>,
         mut task: impl FnMut(i64) -> Result<Arc<TaskRow>, E>,
     ) -> Result<Option<Self>, E> {
@@ -320,7 +333,7 @@ impl PackedTaskRuns {
     }
 
     /// Whether the bytes of a pack are what they were.
-    pub(crate) fn is_whole(bytes: &[u8]) -> bool {
+    pub fn is_whole(bytes: &[u8]) -> bool {
         let end = bytes.len().checked_sub(CHECKSUM);
         end.is_some_and(|end| checksum(&bytes[..end]) == bytes[end..])
     }

@@ -5,10 +5,9 @@ use std::sync::Arc;
 
 use rusqlite::{Connection, params};
 
-use super::super::packed::{Packer, is_packable};
 use super::super::{
-    CallId, Change, FoundTaskRun, PackedTaskRuns, StoredValue, TaskRow, TaskRunFilter, TaskRunRow,
-    ValueOf,
+    CallId, Change, FoundTaskRun, PackedTaskRuns, StoredValue, TaskRow, TaskRunFilter,
+    TaskRunPacker, TaskRunRow, ValueOf,
 };
 use super::read::{all, read_task};
 use super::write::{Run, first_task_run};
@@ -45,7 +44,8 @@ impl Writer {
         let Some(run) = runs.iter().find(|known| known.id == *run) else {
             return Ok(None);
         };
-        let may_be = *is_item && is_packable(row) && !self.has_row(run.n, run.epoch, row.call)?;
+        let may_be =
+            *is_item && TaskRunPacker::takes(row) && !self.has_row(run.n, run.epoch, row.call)?;
         Ok(may_be.then_some((run.n, &**row)))
     }
 
@@ -64,7 +64,7 @@ impl Writer {
                 }
                 continue;
             }
-            let mut packer = Packer::default();
+            let mut packer = TaskRunPacker::default();
             for row in rows {
                 let task = self.task(&row.task)?;
                 if !packer.add(row, task) {
@@ -78,7 +78,7 @@ impl Writer {
         Ok(())
     }
 
-    fn put_pack(&self, run: &mut Run, packer: Packer) -> Result<(), ReadError> {
+    fn put_pack(&self, run: &mut Run, packer: TaskRunPacker) -> Result<(), ReadError> {
         run.seq += 1;
         let sql = "INSERT INTO packed_task_runs (id, seq, items, len, pack) VALUES (
             (SELECT coalesce(max(id) + 1, ?1) FROM packed_task_runs WHERE id >= ?1 AND id < ?2),

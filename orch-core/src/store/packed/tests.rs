@@ -116,13 +116,13 @@ proptest! {
         let runs = [FlowRunId::new(), FlowRunId::new()];
         let mut expected = Vec::new();
         let mut packs = Vec::new();
-        let mut packer = Packer::default();
+        let mut packer = TaskRunPacker::default();
         for (mut row, task, from) in rows {
             row.task = Arc::clone(&tasks[task]);
             if let ResultOrigin::Cached { run, .. } = &mut row.origin {
                 *run = runs[from];
             }
-            prop_assert!(is_packable(&row));
+            prop_assert!(TaskRunPacker::takes(&row));
             if !packer.add(&row, task as i64) {
                 packs.push(std::mem::take(&mut packer).finish());
                 prop_assert!(packer.add(&row, task as i64));
@@ -154,7 +154,7 @@ proptest! {
         place in any::<prop::sample::Index>(),
         flip in 1..=255_u8,
     ) {
-        let mut packer = Packer::default();
+        let mut packer = TaskRunPacker::default();
         for (row, ..) in &rows {
             packer.add(row, 0);
         }
@@ -188,7 +188,7 @@ fn completed(n: u64) -> TaskRunRow {
 
 #[test]
 fn an_item_takes_less_than_four_times_the_sixteen_bytes_of_its_call() {
-    let mut packer = Packer::default();
+    let mut packer = TaskRunPacker::default();
     for n in 0..u64::from(MAX_ITEMS) {
         assert!(packer.add(&completed(n), 0));
     }
@@ -203,7 +203,7 @@ fn large_results_fill_a_pack_before_it_has_many_items() {
         result: Some(stored(1, &[7; 16_000], Vec::new(), true)),
         ..completed(1)
     };
-    let mut packer = Packer::default();
+    let mut packer = TaskRunPacker::default();
     let mut n = 0;
     while packer.add(&large, 0) {
         n += 1;
@@ -214,11 +214,11 @@ fn large_results_fill_a_pack_before_it_has_many_items() {
 
 #[test]
 fn what_failed_crashed_or_lies_in_a_file_is_not_packed() {
-    assert!(is_packable(&completed(1)));
+    assert!(TaskRunPacker::takes(&completed(1)));
     let is_packed = |change: fn(&mut TaskRunRow)| {
         let mut row = completed(1);
         change(&mut row);
-        is_packable(&row)
+        TaskRunPacker::takes(&row)
     };
     assert!(!is_packed(|row| row.state = State::Failed));
     assert!(!is_packed(|row| row.state = State::Running));
@@ -237,7 +237,7 @@ fn what_failed_crashed_or_lies_in_a_file_is_not_packed() {
 #[test]
 fn of_a_call_that_is_recorded_several_times_the_last_record_counts() {
     let pack = |rows: &[TaskRunRow]| {
-        let mut packer = Packer::default();
+        let mut packer = TaskRunPacker::default();
         for row in rows {
             assert!(packer.add(row, 0));
         }
