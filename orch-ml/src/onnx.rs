@@ -177,7 +177,7 @@ fn whole_numbers(classes: &[ClassLabel]) -> Option<Vec<i64>> {
 fn narrowed(what: &str, values: &[f64]) -> Result<Vec<f32>, NotExportable> {
     let narrow = |value: &f64| {
         let narrow = *value as f32;
-        let problem = || NotExportable(format!("its {what} {value} is too large for `f32`"));
+        let problem = || NotExportable(format!("its {what} {value:e} is too large for `f32`"));
         narrow.is_finite().then_some(narrow).ok_or_else(problem)
     };
     values.iter().map(narrow).collect()

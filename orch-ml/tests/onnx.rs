@@ -178,12 +178,23 @@ fn onnxruntime_predicts_the_same_numbers() {
     let net = Model::new(fit_elastic_net(&ready, &ElasticNetOptions::default()).unwrap());
     cases.add("elastic_net", net.with_preprocessor(fitted).unwrap(), &rows);
 
+    // Far from 0: what is taken off such features has no exact place in an `f32`.
+    let far = dataset
+        .records()
+        .values()
+        .mapv(|value| 100_003.7 + value * 40.0);
+    let far = narrowed(&Records::new(far, dataset.feature_names().to_vec()).unwrap());
+    let (fitted, ready) = scaled(&far, &[Scaling::Standard]);
+    let ready = Dataset::from_records(ready, dataset.targets().clone(), "target").unwrap();
+    let line = Model::new(fit_linear(&ready).unwrap());
+    cases.add("far", line.with_preprocessor(fitted).unwrap(), &far);
+
     let Some(said) = cases.run() else { return };
     for (name, model, rows) in &cases.models {
         let said = &said[name];
         let operators: &[&str] = match name.as_str() {
             "linear" => &["LinearRegressor"],
-            "ridge" | "elastic_net" => &["Scaler", "LinearRegressor"],
+            "ridge" | "elastic_net" | "far" => &["Scaler", "LinearRegressor"],
             _ => &["TreeEnsembleRegressor"],
         };
         check_about(model, said, operators);
@@ -383,7 +394,22 @@ fn a_model_without_a_form_in_onnx_is_refused_with_the_reason() {
 
     let large = Dataset::new(array![[0.0], [1.0]], array![0.0, 1e60], ["x"], "y").unwrap();
     let message = problem(&fit_linear(&large).unwrap().into());
-    assert!(message.contains("its coefficient ") && message.ends_with("is too large for `f32`"));
+    assert!(
+        message.contains("ONNX: its coefficient ") && message.ends_with(" is too large for `f32`"),
+        "{message}"
+    );
+
+    let wide = Records::new(array![[0.0], [4e50]], ["x"]).unwrap();
+    let (fitted, ready) = scaled(&wide, &[Scaling::Standard]);
+    let train = Dataset::from_records(ready, array![1.0, 2.0], "y").unwrap();
+    let model = Model::new(fit_linear(&train).unwrap())
+        .with_preprocessor(fitted)
+        .unwrap();
+    let message = problem(&model);
+    assert!(
+        message.contains("ONNX: its scale ") && message.ends_with(" is too small for `f32`"),
+        "{message}"
+    );
 }
 
 #[test]

@@ -17,23 +17,70 @@ pub(super) enum Link {
     Probabilities,
 }
 
-/// The operator that scales the features, if any is scaled, and the name of what it gives.
-fn scaler(scaling: &Scaling) -> Result<(Option<Operator>, &'static str), NotExportable> {
-    if scaling.is_none() {
-        return Ok((None, FEATURES));
+/// What comes before a line.
+struct Front {
+    /// The operator that scales the features, if any is scaled.
+    scaler: Option<Operator>,
+    /// The name of what the line gets.
+    input: &'static str,
+    /// By how much each scaled feature is too small, since what is taken off before was rounded.
+    shortfalls: Vec<f64>,
+}
+
+impl Front {
+    fn of(scaling: &Scaling) -> Result<Self, NotExportable> {
+        let (offsets, factors): (Vec<f64>, Vec<f64>) = scaling.offsets_and_factors().unzip();
+        if scaling.is_none() {
+            return Ok(Self {
+                scaler: None,
+                input: FEATURES,
+                shortfalls: vec![0.0; offsets.len()],
+            });
+        }
+        // A feature that is multiplied by 0 would be lost.
+        if let Some(factor) = factors.iter().find(|factor| (**factor as f32) == 0.0) {
+            let problem = format!("its scale {factor:e} is too small for `f32`");
+            return Err(NotExportable(problem));
+        }
+        let narrow = narrowed("offset", &offsets)?;
+        let pairs = narrow.iter().zip(&offsets).zip(&factors);
+        let shortfalls =
+            pairs.map(|((narrow, offset), factor)| (f64::from(*narrow) - offset) * factor);
+        let shortfalls = shortfalls.collect();
+        let attributes = vec![
+            ("offset", Attribute::Floats(narrow)),
+            ("scale", Attribute::Floats(narrowed("scale", &factors)?)),
+        ];
+        let scaler = Operator {
+            name: "Scaler",
+            input: FEATURES,
+            outputs: vec![SCALED],
+            attributes,
+        };
+        Ok(Self {
+            scaler: Some(scaler),
+            input: SCALED,
+            shortfalls,
+        })
     }
-    let (offsets, factors): (Vec<f64>, Vec<f64>) = scaling.offsets_and_factors().unzip();
-    let attributes = vec![
-        ("offset", Attribute::Floats(narrowed("scale", &offsets)?)),
-        ("scale", Attribute::Floats(narrowed("scale", &factors)?)),
-    ];
-    let scaler = Operator {
-        name: "Scaler",
-        input: FEATURES,
-        outputs: vec![SCALED],
-        attributes,
-    };
-    Ok((Some(scaler), SCALED))
+
+    /// The intercepts that make up for the shortfalls.
+    fn intercepts(
+        &self,
+        coefficients: &[f64],
+        intercepts: &[f64],
+    ) -> Result<Vec<f32>, NotExportable> {
+        let lines = coefficients.chunks_exact(self.shortfalls.len());
+        let mended = lines.zip(intercepts).map(|(slopes, intercept)| {
+            let terms = slopes.iter().zip(&self.shortfalls);
+            intercept + terms.map(|(slope, less)| slope * less).sum::<f64>()
+        });
+        narrowed("intercept", &mended.collect::<Vec<f64>>())
+    }
+
+    fn then(self, line: Operator) -> Vec<Operator> {
+        self.scaler.into_iter().chain([line]).collect()
+    }
 }
 
 pub(super) fn regressor(
@@ -41,20 +88,20 @@ pub(super) fn regressor(
     coefficients: &[f64],
     intercept: f64,
 ) -> Result<Vec<Operator>, NotExportable> {
-    let (scaler, input) = scaler(scaling)?;
-    let coefficients = narrowed("coefficient", coefficients)?;
-    let intercepts = narrowed("intercept", &[intercept])?;
+    let front = Front::of(scaling)?;
+    let narrow = narrowed("coefficient", coefficients)?;
+    let intercepts = front.intercepts(coefficients, &[intercept])?;
     let line = Operator {
         name: "LinearRegressor",
-        input,
+        input: front.input,
         outputs: vec![PREDICTIONS],
         attributes: vec![
-            ("coefficients", Attribute::Floats(coefficients)),
+            ("coefficients", Attribute::Floats(narrow)),
             ("intercepts", Attribute::Floats(intercepts)),
             ("targets", Attribute::Int(1)),
         ],
     };
-    Ok(scaler.into_iter().chain([line]).collect())
+    Ok(front.then(line))
 }
 
 /// A classifier of one line for two classes, or one line per class.
@@ -65,9 +112,9 @@ pub(super) fn classifier(
     intercepts: &[f64],
     (link, output): (Link, &'static str),
 ) -> Result<Vec<Operator>, NotExportable> {
-    let (scaler, input) = scaler(scaling)?;
+    let front = Front::of(scaling)?;
+    let mut intercepts = front.intercepts(coefficients, intercepts)?;
     let mut coefficients = narrowed("coefficient", coefficients)?;
-    let mut intercepts = narrowed("intercept", intercepts)?;
     if classes.len() == 2 {
         // The line is that of the second class; the first has its opposite.
         coefficients = with_opposites(&coefficients);
@@ -80,7 +127,7 @@ pub(super) fn classifier(
     };
     let lines = Operator {
         name: "LinearClassifier",
-        input,
+        input: front.input,
         outputs: vec![LABELS, output],
         attributes: vec![
             class_labels(classes, "classlabels_ints"),
@@ -89,7 +136,7 @@ pub(super) fn classifier(
             ("post_transform", Attribute::Text(post_transform)),
         ],
     };
-    Ok(scaler.into_iter().chain([lines]).collect())
+    Ok(front.then(lines))
 }
 
 fn with_opposites(values: &[f32]) -> Vec<f32> {
