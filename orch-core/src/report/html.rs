@@ -79,7 +79,9 @@ impl RunReport {
         let chips: String = chips
             .map(|(state, n)| page::state(state, &format!("{} {state}", human::count(n)), true))
             .collect();
-        header.raw(format_args!("<div class=\"chips\">{chips}</div>"));
+        header.raw(format_args!(
+            "<div class=\"chips\"><span class=\"dim\">task runs</span>{chips}</div>"
+        ));
         let path = self.critical_path();
         let (started, seed) = (
             human::moment(self.started_at_unix_ms),
@@ -110,7 +112,7 @@ impl RunReport {
             "The chain of task runs that decided when the flow run ended.",
         );
         let (head, rows, n_more) = steps(self, &path);
-        page.table(&head, &rows, n_more);
+        page.cards(&head, (Some(0), None), &rows, n_more);
     }
 
     fn facts_sections(&self, page: &mut Page) {
@@ -162,7 +164,7 @@ impl RunReport {
             let (at, level) = (human::duration(log.at), log.level.clone());
             vec![at, level, (*name).to_owned(), log.message.clone()]
         });
-        page.table(&head, &rows.collect::<Vec<_>>(), n_more);
+        page.cards(&head, (None, Some(3)), &rows.collect::<Vec<_>>(), n_more);
         if self.logs_dropped > 0 {
             let dropped = human::counted(self.logs_dropped, "record");
             page.paragraph("dim", &format!("{dropped} did not fit the buffers."));
@@ -190,7 +192,7 @@ fn steps(report: &RunReport, path: &CriticalPath) -> ([String; 6], Vec<Vec<Strin
     }
     let head = ["task run", "from", "queue", "run", "retry wait", "overhead"];
     let time = |time: Duration| match time.is_zero() {
-        true => "-".to_owned(),
+        true => String::new(),
         false => human::duration(time),
     };
     let rows = steps.iter().map(|step| {

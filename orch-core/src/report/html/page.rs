@@ -44,7 +44,7 @@ impl Page {
     pub(super) fn facts<'a>(&mut self, facts: impl IntoIterator<Item = (&'a str, &'a str)>) {
         self.raw(format_args!("<dl>"));
         for (name, value) in facts {
-            let (name, value) = (escape::xml(name), escape::xml(value));
+            let (name, value) = (escape::xml(name), long(value));
             self.raw(format_args!("<dt>{name}</dt><dd>{value}</dd>"));
         }
         self.raw(format_args!("</dl>"));
@@ -52,34 +52,64 @@ impl Page {
 
     /// A table whose cells are given as text; numbers go to the right.
     pub(super) fn table(&mut self, head: &[String], rows: &[Vec<String>], n_more: usize) {
-        let is_number = |column: usize| {
-            let mut cells = rows.iter().filter_map(|row| row.get(column)).peekable();
-            cells.peek().is_some() && cells.all(|cell| is_numeric(cell))
-        };
-        let classes: Vec<&str> = (0..head.len())
-            .map(|column| {
-                if is_number(column) {
-                    " class=\"n\""
-                } else {
-                    ""
-                }
+        let attributes: Vec<String> = (0..head.len())
+            .map(|column| match is_number(rows, column) {
+                true => " class=\"n\"".to_owned(),
+                false => String::new(),
             })
             .collect();
-        let title = self
-            .contents
-            .last()
-            .map_or("", |(_, title)| title)
-            .to_owned();
-        self.raw(format_args!("<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{title}\"><table><thead><tr>"));
-        for (name, class) in head.iter().zip(&classes) {
+        self.grid("", head, &attributes, rows, n_more);
+    }
+
+    /// A table each row of which is a card on a phone, with the cell of the column `first` above the
+    /// others and that of the column `wide` below them.
+    pub(super) fn cards(
+        &mut self,
+        head: &[String],
+        (first, wide): (Option<usize>, Option<usize>),
+        rows: &[Vec<String>],
+        n_more: usize,
+    ) {
+        let attributes = head.iter().enumerate().map(|(column, name)| {
+            if first == Some(column) {
+                " class=\"name\"".to_owned()
+            } else if wide == Some(column) {
+                " class=\"wide\"".to_owned()
+            } else if is_number(rows, column) {
+                format!(" class=\"n\" data-is=\"{}\"", escape::xml(name))
+            } else {
+                String::new()
+            }
+        });
+        let attributes: Vec<String> = attributes.collect();
+        self.grid(" class=\"cards\"", head, &attributes, rows, n_more);
+    }
+
+    /// A table, `attributes` being those of the cells of each column.
+    fn grid(
+        &mut self,
+        class: &str,
+        head: &[String],
+        attributes: &[String],
+        rows: &[Vec<String>],
+        n_more: usize,
+    ) {
+        let title = self.contents.last().map_or("", |(_, title)| title);
+        let region = format!("role=\"region\" aria-label=\"{title}\"");
+        self.raw(format_args!(
+            "<div class=\"scroll\" tabindex=\"0\" {region}><table{class}><thead><tr>"
+        ));
+        for (name, attributes) in head.iter().zip(attributes) {
             let name = escape::xml(name);
+            let is_number = attributes.starts_with(" class=\"n\"");
+            let class = if is_number { " class=\"n\"" } else { "" };
             self.raw(format_args!("<th scope=\"col\"{class}>{name}</th>"));
         }
         self.raw(format_args!("</tr></thead><tbody>"));
         for row in rows {
-            let cells = row.iter().zip(&classes);
+            let cells = row.iter().zip(attributes);
             let cells: String = cells
-                .map(|(cell, class)| format!("<td{class}>{}</td>", escape::xml(cell)))
+                .map(|(cell, attributes)| format!("<td{attributes}>{}</td>", escape::xml(cell)))
                 .collect();
             self.raw(format_args!("<tr>{cells}</tr>"));
         }
@@ -93,6 +123,7 @@ impl Page {
     /// A section of a program. Pictures that follow each other stand side by side where there is room.
     pub(super) fn section(&mut self, section: &Section) {
         self.heading(&section.title);
+        self.raw(format_args!("<div class=\"parts\">"));
         let mut parts = section.parts.iter().peekable();
         while let Some(part) = parts.next() {
             match part {
@@ -117,6 +148,7 @@ impl Page {
                 }
             }
         }
+        self.raw(format_args!("</div>"));
     }
 
     fn figure(&mut self, svg: &str) {
@@ -147,6 +179,10 @@ impl Page {
         )
     }
 }
+
+/// The characters of a value that are shown at once, and on demand.
+const MAX_SHOWN: usize = 160;
+const MAX_TEXT: usize = 4_000;
 
 /// Nothing runs, nothing is loaded, nothing is sent; styles are in the page.
 const POLICY: &str =
@@ -183,6 +219,22 @@ pub(super) fn state(state: State, words: &str, is_chip: bool) -> String {
     format!("<span class=\"state{chip} {class}\">{mark}\u{fe0e} {words}</span>")
 }
 
+/// User text of which the first part is shown if it is long, the rest on demand, and no more than fits
+/// a page.
+fn long(text: &str) -> String {
+    let n_chars = text.chars().count();
+    if n_chars <= MAX_SHOWN {
+        return escape::xml(text);
+    }
+    let part = |n: usize| escape::xml(&text.chars().take(n).collect::<String>());
+    let (first, all) = (part(MAX_SHOWN / 2), part(MAX_TEXT));
+    let more = match n_chars.saturating_sub(MAX_TEXT) {
+        0 => String::new(),
+        n => format!(" … and {}", human::counted(n as u64, "more character")),
+    };
+    format!("<details><summary>{first}…</summary>{all}{more}</details>")
+}
+
 /// User text that keeps its line ends.
 pub(super) fn lines(text: &str) -> String {
     let lines: Vec<String> = text.lines().map(escape::xml).collect();
@@ -199,8 +251,21 @@ pub(super) fn error(error: &ErrorReport) -> String {
     format!("<div class=\"error\"><p>{message}</p>{causes}</div>")
 }
 
-/// Whether a cell is a number, perhaps with a unit of its own, or absent.
+/// Whether all cells of a column are numbers or absent.
+fn is_number(rows: &[Vec<String>], column: usize) -> bool {
+    let mut cells = rows.iter().filter_map(|row| row.get(column)).peekable();
+    cells.peek().is_some() && cells.all(|cell| is_numeric(cell))
+}
+
+/// Whether a cell is a number, perhaps with a unit or as a duration, or absent.
 fn is_numeric(cell: &str) -> bool {
-    let number = cell.trim_end_matches('%').trim();
-    number.is_empty() || number == "-" || number.replace(',', "").parse::<f64>().is_ok()
+    const UNITS: [&str; 5] = ["%", "ns", "µs", "ms", "s"];
+    let is_number = |word: &str| word.replace(',', "").parse::<f64>().is_ok();
+    let is_part = |word: &&str| {
+        let of_two = word.strip_suffix(['d', 'h', 'm', 's', '%']);
+        is_number(word) || UNITS.contains(word) || of_two.is_some_and(is_number)
+    };
+    let words: Vec<&str> = cell.split(' ').collect();
+    matches!(cell, "" | "-")
+        || words.len() <= 2 && words.iter().all(is_part) && !UNITS.contains(&words[0])
 }

@@ -93,7 +93,10 @@ fn more(run: &TaskRunReport) -> String {
         for (n, what) in parts.into_iter().filter(|(n, _)| *n > 0) {
             words.push_str(&format!(", {} {what}", human::count(n)));
         }
-        more.push_str(&format!("<p>{} of {}</p>", words, escape::xml(&items.task)));
+        if items.task != run.task {
+            words.push_str(&format!(" of {}", items.task));
+        }
+        more.push_str(&format!("<p>{}</p>", escape::xml(&words)));
     } else if run.kind != NodeKind::Task {
         more.push_str(&format!("<p class=\"dim\">{}</p>", run.kind.word()));
     }

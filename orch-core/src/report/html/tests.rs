@@ -188,11 +188,8 @@ fn the_critical_path_has_its_steps_in_order() {
     report.edge(load, train);
     let html = report.to_html(&[]);
     let rows = rows(&check_page(&html), "Critical path");
-    assert_eq!(rows[0], ["load", "0 ns", "-", "40.0 ms", "-", "-"]);
-    assert_eq!(
-        rows[1],
-        ["train", "40.0 ms", "10.0 ms", "50.0 ms", "-", "-"]
-    );
+    assert_eq!(rows[0], ["load", "0 ns", "", "40.0 ms", "", ""]);
+    assert_eq!(rows[1], ["train", "40.0 ms", "10.0 ms", "50.0 ms", "", ""]);
 }
 
 #[test]
@@ -370,6 +367,56 @@ fn the_page_of_ten_thousand_task_runs_is_small_and_has_the_failures() {
         "✗\u{fe0e} 100 failed, ✓\u{fe0e} 9,900 completed"
     );
     assert!(html.len() < 400_000, "{} bytes", html.len());
+}
+
+#[test]
+fn long_values_are_shown_on_demand_and_endless_ones_in_part() {
+    let mut report = report(1);
+    for n_digits in [160, 161, 5_000] {
+        report.parameters.push(ParameterReport {
+            name: format!("of {n_digits}"),
+            value: "7".repeat(n_digits).into(),
+        });
+    }
+    let html = report.to_html(&[]);
+    let document = check_page(&html);
+    let values = document
+        .descendants()
+        .filter(|node| node.has_tag_name("dd"));
+    let values: Vec<String> = values.map(text_of).collect();
+    let of = |n: usize| "7".repeat(n);
+    let long = [
+        of(160),
+        format!("{}…{}", of(80), of(161)),
+        format!("{}…{} … and 1,000 more characters", of(80), of(4_000)),
+    ];
+    assert_eq!(values[values.len() - 3..], long);
+}
+
+#[test]
+fn numbers_and_durations_are_aligned_to_the_right() {
+    let of = |cells: [&str; 2]| {
+        let section = Section::new("s").table(["c"], cells.map(|cell| [cell]));
+        let html = report(1).to_html(&[section]);
+        html.contains("<td class=\"n\">")
+    };
+    for numbers in [
+        ["1", "-2.5"],
+        ["1e-7", "-"],
+        ["12.4 µs", "2m 14s"],
+        ["1,234", "97 %"],
+        ["3h 05m", ""],
+    ] {
+        assert!(of(numbers), "{numbers:?}");
+    }
+    for texts in [
+        ["1", "one"],
+        ["7 dwarfs", "1"],
+        ["-x", "1"],
+        ["12 monkeys ran away", "1"],
+    ] {
+        assert!(!of(texts), "{texts:?}");
+    }
 }
 
 #[test]
