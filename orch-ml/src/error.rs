@@ -81,6 +81,20 @@ pub enum MlError {
         /// The cell, with what is not UTF-8 replaced by `\u{fffd}`.
         value: String,
     },
+    /// A cell of a column of timestamps that is none.
+    #[error(
+        "{table} line {line}, column `{column}`: `{value}` is no date or time such as `2024-02-29` or `2024-02-29T18:30:00Z`"
+    )]
+    InvalidTimestamp {
+        /// The file.
+        table: TableName,
+        /// Line on which the row begins.
+        line: usize,
+        /// Name of the column.
+        column: String,
+        /// The cell.
+        value: String,
+    },
     /// A line that is no JSON object.
     #[error("{table} line {line} is no JSON object: {problem}")]
     InvalidJson {

@@ -54,7 +54,7 @@ pub fn to_classification_dataset(
     ClassificationDataset::new(to_records(table, features)?, labels, target)
 }
 
-/// Reads a class: a text, a boolean or a whole number.
+/// Reads a class: a text, a boolean, a whole number, or a timestamp as the text that it prints as.
 pub(crate) fn label_of(
     table: &Table,
     name: &str,
@@ -70,6 +70,7 @@ pub(crate) fn label_of(
         Value::Text(label) => Ok(label.into()),
         Value::Integer(label) => Ok(label.into()),
         Value::Boolean(label) => Ok(label.into()),
+        Value::Timestamp(label) => Ok(label.to_string().as_str().into()),
         // Floats from 2^53 on have no neighbours that differ by one.
         Value::Float(label) if label.trunc() == label && label.abs() < 9e15 => {
             Ok((label as i64).into())

@@ -4,11 +4,12 @@ use std::collections::HashMap;
 use std::fmt;
 use std::path::Path;
 
+use serde::Serialize;
 use serde::de::{Deserialize, Deserializer, Error as _, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use crate::error::{MlError, TableName};
-use crate::loading::read_bytes;
-use crate::table::{Column, Table};
+use crate::loading::{TimestampColumns, read_bytes};
+use crate::table::{Column, Table, Timestamp};
 
 /// Reads a file of one JSON object a line, as logs and exports are often written.
 ///
@@ -26,9 +27,26 @@ use crate::table::{Column, Table};
 ///
 /// # Source
 /// pandas 3.1, `read_json(.., lines=True)`; integers with missing values stay integers here, texts
-/// are never taken for dates, and mixed types are an error
+/// are never taken for dates unless [`read_json_lines_with`] is told to, and mixed types are an error
 pub fn read_json_lines(path: &Path) -> Result<Table, MlError> {
-    parse(&read_bytes(path)?, Some(path))
+    read_json_lines_with(path, &JsonLinesOptions::default())
+}
+
+/// How a file of JSON lines is read.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, serde::Deserialize)]
+#[serde(default)]
+pub struct JsonLinesOptions {
+    /// The columns of text to read as timestamps. Default: none.
+    pub timestamps: TimestampColumns,
+}
+
+/// Reads a file of one JSON object a line, as [`read_json_lines`], with options.
+///
+/// # Errors
+/// As [`read_json_lines`]; [`MlError::InvalidTimestamp`] with file and line, and
+/// [`MlError::UnknownColumn`], for a column named as one of timestamps.
+pub fn read_json_lines_with(path: &Path, options: &JsonLinesOptions) -> Result<Table, MlError> {
+    parse(&read_bytes(path)?, Some(path), options)
 }
 
 /// Parses JSON lines that are in memory, as [`read_json_lines`].
@@ -49,13 +67,24 @@ pub fn read_json_lines(path: &Path) -> Result<Table, MlError> {
 /// # Ok::<(), orch_ml::MlError>(())
 /// ```
 pub fn parse_json_lines(bytes: &[u8]) -> Result<Table, MlError> {
-    parse(bytes, None)
+    parse_json_lines_with(bytes, &JsonLinesOptions::default())
 }
 
-fn parse(bytes: &[u8], path: Option<&Path>) -> Result<Table, MlError> {
+/// Parses JSON lines that are in memory, as [`read_json_lines_with`].
+///
+/// # Errors
+/// As [`read_json_lines_with`], without those of opening a file.
+pub fn parse_json_lines_with(bytes: &[u8], options: &JsonLinesOptions) -> Result<Table, MlError> {
+    parse(bytes, None, options)
+}
+
+fn parse(bytes: &[u8], path: Option<&Path>, options: &JsonLinesOptions) -> Result<Table, MlError> {
     let table = TableName(path.map(Path::to_path_buf));
     let bytes = bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(bytes);
     let mut columns = Columns::default();
+    if let TimestampColumns::Named(names) = &options.timestamps {
+        columns.timestamps.clone_from(names);
+    }
     for (number, text) in bytes.split(|byte| *byte == b'\n').enumerate() {
         if text.trim_ascii().is_empty() {
             continue;
@@ -71,7 +100,7 @@ fn parse(bytes: &[u8], path: Option<&Path>) -> Result<Table, MlError> {
     if columns.n_rows == 0 {
         return Err(MlError::EmptyFile { table });
     }
-    columns.finish(path)
+    columns.finish(path, options.timestamps == TimestampColumns::Inferred)
 }
 
 /// What the parser says, without its line, which is always the first.
@@ -187,6 +216,8 @@ struct Columns {
     names: Vec<String>,
     values: Vec<Values>,
     places: HashMap<String, usize>,
+    /// The columns that are to be timestamps.
+    timestamps: Vec<String>,
 }
 
 enum Values {
@@ -196,6 +227,7 @@ enum Values {
     Float(Vec<f64>),
     Boolean(Vec<Option<bool>>),
     Text(Vec<Option<String>>),
+    Timestamp(Vec<Option<Timestamp>>),
 }
 
 impl Columns {
@@ -208,7 +240,11 @@ impl Columns {
         for (name, cell) in cells {
             let place = *self.places.entry(name.clone()).or_insert_with(|| {
                 self.names.push(name.clone());
-                self.values.push(Values::Unknown);
+                self.values.push(if self.timestamps.contains(&name) {
+                    Values::Timestamp(Vec::new())
+                } else {
+                    Values::Unknown
+                });
                 self.names.len() - 1
             });
             let values = &mut self.values[place];
@@ -220,6 +256,14 @@ impl Columns {
                         line,
                         column: name,
                         what,
+                    });
+                }
+                Err(Cell::Text(value)) if matches!(values, Values::Timestamp(_)) => {
+                    return Err(MlError::InvalidTimestamp {
+                        table: table.clone(),
+                        line,
+                        column: name,
+                        value,
                     });
                 }
                 Err(cell) => {
@@ -237,10 +281,21 @@ impl Columns {
         Ok(())
     }
 
-    fn finish(self, path: Option<&Path>) -> Result<Table, MlError> {
+    fn finish(self, path: Option<&Path>, infers_timestamps: bool) -> Result<Table, MlError> {
         let n_rows = self.n_rows;
-        let columns = self.values.into_iter().map(|values| values.finish(n_rows));
-        Ok(Table::new(self.names.into_iter().zip(columns))?.read_from(path))
+        let columns = self.values.into_iter().map(|values| {
+            let values = if infers_timestamps {
+                values.inferred()
+            } else {
+                values
+            };
+            values.finish(n_rows)
+        });
+        let table = Table::new(self.names.into_iter().zip(columns))?.read_from(path);
+        for name in &self.timestamps {
+            table.column(name)?;
+        }
+        Ok(table)
     }
 }
 
@@ -265,6 +320,22 @@ impl Values {
             Values::Float(_) => "float",
             Values::Boolean(_) => "boolean",
             Values::Text(_) => "text",
+            Values::Timestamp(_) => "timestamp",
+        }
+    }
+
+    /// Timestamps, if all values are texts that name one.
+    fn inferred(self) -> Self {
+        let Values::Text(texts) = &self else {
+            return self;
+        };
+        let parsed = |text: &Option<String>| match text {
+            None => Some(None),
+            Some(text) => Timestamp::parse(text).map(Some),
+        };
+        match texts.iter().map(parsed).collect::<Option<Vec<_>>>() {
+            Some(timestamps) => Values::Timestamp(timestamps),
+            None => self,
         }
     }
 
@@ -297,6 +368,10 @@ impl Values {
                 put(values, row_idx, Some(value), None)
             }
             (Values::Text(values), Cell::Text(value)) => put(values, row_idx, Some(value), None),
+            (Values::Timestamp(values), Cell::Text(value)) => match Timestamp::parse(&value) {
+                Some(timestamp) => put(values, row_idx, Some(timestamp), None),
+                None => return Err(Cell::Text(value)),
+            },
             (_, cell) => return Err(cell),
         }
         Ok(())
@@ -318,6 +393,10 @@ impl Values {
                 values.into()
             }
             Values::Text(mut values) => {
+                values.resize(n_rows, None);
+                values.into()
+            }
+            Values::Timestamp(mut values) => {
                 values.resize(n_rows, None);
                 values.into()
             }

@@ -28,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod boosting;
+mod calendar;
 mod checking;
 mod cleaning;
 mod clustering;
@@ -90,11 +91,14 @@ pub use crate::forest::{
     TreeRegressor, fit_forest_classifier, fit_forest_regressor, fit_tree_classifier,
     fit_tree_regressor,
 };
-pub use crate::json_lines::{parse_json_lines, read_json_lines};
+pub use crate::json_lines::{
+    JsonLinesOptions, parse_json_lines, parse_json_lines_with, read_json_lines,
+    read_json_lines_with,
+};
 pub use crate::linfa_tree::LinfaTree;
 #[cfg(feature = "linfa-trees")]
 pub use crate::linfa_tree::fit_linfa_tree;
-pub use crate::loading::{CsvOptions, parse_csv, read_csv};
+pub use crate::loading::{CsvOptions, TimestampColumns, parse_csv, read_csv};
 pub use crate::metric::{
     Average, CalibrationBin, CalibrationStrategy, ConfusionMatrix, KappaWeights,
     PrecisionRecallCurve, RocCurve, accuracy, adjusted_r2, adjusted_rand_index, average_precision,
@@ -128,7 +132,9 @@ pub use crate::splitting::{
     rolling_folds, stratified_k_fold, stratified_rows, time_ordered_rows, train_test_rows,
     train_test_split, train_valid_split,
 };
-pub use crate::table::{Aggregate, Column, Join, Order, Table, TextColumn, Validity, Value};
+pub use crate::table::{
+    Aggregate, Column, Join, Order, Table, TextColumn, Timestamp, Validity, Value,
+};
 pub use crate::training::{
     DiscreteBayesModel, DiscreteBayesOptions, ElasticNetModel, ElasticNetOptions,
     FeatureDistribution, LassoOptions, LinearModel, LinearSvm, LinearSvmOptions, LogisticModel,

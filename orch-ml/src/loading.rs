@@ -13,7 +13,7 @@ use serde::{Deserialize, Serialize};
 
 use self::bytes::Scanned;
 pub(crate) use self::bytes::read_bytes;
-use self::cells::MissingWords;
+use self::cells::{CellRules, MissingWords};
 use self::segments::{FirstRecord, Segment};
 use crate::error::{MlError, TableName};
 use crate::table::Table;
@@ -48,6 +48,23 @@ pub struct CsvOptions {
     /// The cells that mean "no value", besides the empty one. Default: the words of pandas
     /// (`NA`, `N/A`, `null`, `nan`, `None` and others).
     pub missing_words: Vec<String>,
+    /// The columns to read as timestamps. Default: none.
+    #[serde(default)]
+    pub timestamps: TimestampColumns,
+}
+
+/// Which columns of a file are read as timestamps; [`Timestamp::parse`](crate::Timestamp::parse) says
+/// which cells are understood.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[non_exhaustive]
+pub enum TimestampColumns {
+    /// None: dates stay text, as in pandas unless told otherwise.
+    #[default]
+    Never,
+    /// Those that have a value and all whose values are dates or times.
+    Inferred,
+    /// Those of these names; another value there is an error.
+    Named(Vec<String>),
 }
 
 impl Default for CsvOptions {
@@ -60,6 +77,7 @@ impl Default for CsvOptions {
                 .iter()
                 .map(|word| (*word).to_owned())
                 .collect(),
+            timestamps: TimestampColumns::Never,
         }
     }
 }
@@ -70,7 +88,8 @@ impl Default for CsvOptions {
 /// in `\n` or `\r\n`. A byte-order mark is skipped, as are lines that are empty or hold only
 /// spaces. A column is of type integer if all its values are, else float if all are numbers,
 /// boolean if all are `true`, `True`, `TRUE`, `false`, `False` or `FALSE`, else text; one without
-/// any value is float. Two differences from pandas: integers with missing values stay integers,
+/// any value is float. Dates and times are text unless [`timestamps`](CsvOptions::timestamps) asks for
+/// them. Two differences from pandas: integers with missing values stay integers,
 /// and whole numbers beyond 64 bits make a column float.
 ///
 /// A file with a header and nothing else is a table of 0 rows. The file is held in memory while it
@@ -79,7 +98,7 @@ impl Default for CsvOptions {
 /// # Errors
 /// [`MlError::ReadFile`], [`MlError::NotAFile`], [`MlError::EmptyFile`], and with file and line
 /// [`MlError::RaggedRow`] (too few cells are an error too, other than in pandas),
-/// [`MlError::UnclosedQuote`] and [`MlError::InvalidUtf8`]; [`MlError::DuplicateColumn`];
+/// [`MlError::UnclosedQuote`], [`MlError::InvalidUtf8`] and [`MlError::InvalidTimestamp`]; [`MlError::DuplicateColumn`];
 /// [`MlError::UnknownColumn`] and [`MlError::InvalidOption`] for the options.
 ///
 /// # Source
@@ -101,7 +120,9 @@ pub fn parse_csv(bytes: &[u8], options: &CsvOptions) -> Result<Table, MlError> {
 struct Layout<'a> {
     name: TableName,
     delimiter: u8,
-    missing: MissingWords,
+    rules: CellRules,
+    /// Positions of the columns that are to be timestamps.
+    timestamps: Vec<usize>,
     names: Vec<String>,
     segments: Vec<Segment<'a>>,
 }
@@ -130,16 +151,29 @@ fn parse(
             table: name.clone(),
             line,
         })?;
-    let missing = MissingWords::new(&options.missing_words);
-    let layout = Layout {
+    let rules = CellRules {
+        missing: MissingWords::new(&options.missing_words),
+        infers_timestamps: options.timestamps == TimestampColumns::Inferred,
+    };
+    let mut layout = Layout {
         name,
         delimiter,
-        missing,
+        rules,
+        timestamps: Vec::new(),
         names,
         segments,
     };
 
-    let wanted = wanted_columns(&layout, options)?;
+    let wanted = match &options.columns {
+        None => (0..layout.names.len()).collect(),
+        Some(columns) => positions_of(columns, &layout)?,
+    };
+    if let TimestampColumns::Named(columns) = &options.timestamps {
+        layout.timestamps = positions_of(columns, &layout)?;
+        layout
+            .timestamps
+            .retain(|position| wanted.contains(position));
+    }
     let mut columns = columns::read_columns(&layout, &wanted)?;
     let named = wanted.iter().map(|position| {
         let column = columns[*position]
@@ -192,12 +226,10 @@ fn header_names(header: &FirstRecord, table: &TableName) -> Result<Vec<String>, 
     Ok(names)
 }
 
-fn wanted_columns(layout: &Layout<'_>, options: &CsvOptions) -> Result<Vec<usize>, MlError> {
-    let Some(wanted) = &options.columns else {
-        return Ok((0..layout.names.len()).collect());
-    };
-    let mut positions = Vec::with_capacity(wanted.len());
-    for name in wanted {
+/// Where the columns of these names are, none of them twice.
+fn positions_of(columns: &[String], layout: &Layout<'_>) -> Result<Vec<usize>, MlError> {
+    let mut positions = Vec::with_capacity(columns.len());
+    for name in columns {
         let position = layout
             .names
             .iter()

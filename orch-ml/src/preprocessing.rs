@@ -4,7 +4,6 @@
 //! [`Preprocessor`](crate::Preprocessor) puts steps in a row.
 
 mod binning;
-mod calendar;
 mod categories;
 mod dates;
 mod eigen;

@@ -10,6 +10,7 @@ mod origin;
 mod replacing;
 mod sort;
 mod storing;
+mod timestamps;
 
 use std::collections::HashSet;
 use std::ops::Range;
@@ -19,7 +20,7 @@ use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 pub(crate) use self::column::MISSING_CODE;
-pub use self::column::{Column, TextColumn, Validity, Value};
+pub use self::column::{Column, TextColumn, Timestamp, Validity, Value};
 pub use self::combine::Join;
 pub use self::grouping::Aggregate;
 use self::origin::Origin;

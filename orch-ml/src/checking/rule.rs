@@ -8,7 +8,7 @@ use serde::{Deserialize, Serialize};
 use crate::dataset::ClassLabel;
 use crate::error::MlError;
 use crate::features::label_of;
-use crate::table::{Column, Table, Value};
+use crate::table::{Column, Table, Timestamp, Value};
 
 /// What a table has to be like.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -50,7 +50,7 @@ pub enum Rule {
     },
     /// There are these columns, of these types, and no others; their order does not matter.
     Schema {
-        /// Names and types: `float`, `integer`, `boolean` or `text`. Integers pass as floats.
+        /// Names and types: `float`, `integer`, `boolean`, `text` or `timestamp`. Integers pass as floats.
         columns: Vec<(String, String)>,
     },
     /// The number of rows is in a range, both ends included.
@@ -66,6 +66,23 @@ pub enum Rule {
         before: usize,
         /// The share.
         tolerance: f64,
+    },
+    /// The moments of a column are in a period, both ends included. Missing values pass.
+    InPeriod {
+        /// The column of timestamps.
+        column: String,
+        /// The earliest.
+        first: Timestamp,
+        /// The latest.
+        last: Timestamp,
+    },
+    /// The latest moment of a column is not before another: the data is fresh. A column without any
+    /// value breaks the rule.
+    FreshSince {
+        /// The column of timestamps.
+        column: String,
+        /// What it must not be before, such as a day before the run.
+        since: Timestamp,
     },
 }
 
@@ -88,6 +105,22 @@ impl Rule {
     pub fn between(column: impl Into<String>, low: f64, high: f64) -> Self {
         let column = column.into();
         Self::Between { column, low, high }
+    }
+
+    /// The moments of a column are in a period.
+    pub fn in_period(column: impl Into<String>, first: Timestamp, last: Timestamp) -> Self {
+        let column = column.into();
+        Self::InPeriod {
+            column,
+            first,
+            last,
+        }
+    }
+
+    /// The latest moment of a column is not before another.
+    pub fn fresh_since(column: impl Into<String>, since: Timestamp) -> Self {
+        let column = column.into();
+        Self::FreshSince { column, since }
     }
 
     /// The values of a column are among those listed.
@@ -122,14 +155,20 @@ impl Rule {
     pub fn is_about_rows(&self) -> bool {
         matches!(
             self,
-            Self::Present { .. } | Self::Between { .. } | Self::OneOf { .. } | Self::Unique { .. }
+            Self::Present { .. }
+                | Self::Between { .. }
+                | Self::InPeriod { .. }
+                | Self::OneOf { .. }
+                | Self::Unique { .. }
         )
     }
 
     /// Whether a value belongs to what breaks the rule, so that messages show it.
     pub(super) fn column(&self) -> Option<&str> {
         match self {
-            Self::Between { column, .. } | Self::OneOf { column, .. } => Some(column),
+            Self::Between { column, .. }
+            | Self::InPeriod { column, .. }
+            | Self::OneOf { column, .. } => Some(column),
             Self::Unique { columns } if columns.len() == 1 => Some(&columns[0]),
             _ => None,
         }
@@ -155,6 +194,36 @@ impl Rule {
                 check_range("low", *low, *high)?;
                 let numbers = table.to_numbers(column)?;
                 rows(&|row_idx| numbers[row_idx] < *low || numbers[row_idx] > *high)
+            }
+            Self::InPeriod {
+                column,
+                first,
+                last,
+            } => {
+                if first > last {
+                    return Err(MlError::InvalidOption {
+                        name: "first",
+                        value: first.to_string(),
+                        expected: "a moment that is not after `last`",
+                    });
+                }
+                let cells = timestamps(table, column)?;
+                rows(&|row_idx| match cells.value(row_idx) {
+                    Value::Timestamp(moment) => moment < *first || moment > *last,
+                    _ => false,
+                })
+            }
+            Self::FreshSince { column, since } => {
+                let cells = timestamps(table, column)?;
+                let moments = (0..cells.len()).filter_map(|row_idx| match cells.value(row_idx) {
+                    Value::Timestamp(moment) => Some(moment),
+                    _ => None,
+                });
+                whole(match moments.max() {
+                    None => Some("it has no value".to_owned()),
+                    Some(latest) if latest < *since => Some(format!("the latest is {latest}")),
+                    Some(_) => None,
+                })
             }
             Self::OneOf { column, values } => {
                 let cells = table.column(column)?;
@@ -214,6 +283,20 @@ impl Rule {
     }
 }
 
+/// The column of that name, which must be of timestamps.
+fn timestamps<'t>(table: &'t Table, name: &str) -> Result<&'t Column, MlError> {
+    let column = table.column(name)?;
+    if matches!(column, Column::Timestamp(..)) {
+        return Ok(column);
+    }
+    Err(MlError::WrongColumnType {
+        column: name.to_owned(),
+        table: table.name(),
+        found: column.type_name(),
+        expected: "timestamps (`Table::parse_timestamps` makes them of texts)",
+    })
+}
+
 /// Refuses a range that is none; from 0 on for shares.
 fn check_range(name: &'static str, low: f64, high: f64) -> Result<(), MlError> {
     let is_share = name != "low";
@@ -270,6 +353,12 @@ impl fmt::Display for Rule {
             Self::Between { column, low, high } => {
                 write!(f, "`{column}` is between {low} and {high}")
             }
+            Self::InPeriod {
+                column,
+                first,
+                last,
+            } => write!(f, "`{column}` is from {first} to {last}"),
+            Self::FreshSince { column, since } => write!(f, "`{column}` reaches {since}"),
             Self::OneOf { column, values } => {
                 write!(f, "`{column}` is one of ")?;
                 for (place, value) in values.iter().enumerate() {

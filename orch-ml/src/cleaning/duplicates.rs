@@ -129,10 +129,12 @@ fn codes(column: &Column) -> Box<Codes<'_>> {
             // Adding 0 makes 0 of -0.
             (!value.is_nan()).then(|| (value + 0.0).to_bits())
         }),
-        Column::Integer(values, validity) => Box::new(|row_idx| {
-            let is_valid = validity.is_valid(row_idx);
-            is_valid.then(|| values[row_idx].cast_unsigned())
-        }),
+        Column::Integer(values, validity) | Column::Timestamp(values, validity) => {
+            Box::new(|row_idx| {
+                let is_valid = validity.is_valid(row_idx);
+                is_valid.then(|| values[row_idx].cast_unsigned())
+            })
+        }
         Column::Boolean(values, validity) => Box::new(|row_idx| {
             let is_valid = validity.is_valid(row_idx);
             is_valid.then(|| u64::from(values[row_idx]))

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
-use crate::table::{Column, Table, TextColumn, Validity};
+use crate::table::{Column, Table, TextColumn, Timestamp, Validity};
 
 /// A value that takes the place of missing ones.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -20,6 +20,8 @@ pub enum FillValue {
     Boolean(bool),
     /// A string.
     Text(String),
+    /// A moment.
+    Timestamp(Timestamp),
 }
 
 impl From<f64> for FillValue {
@@ -46,6 +48,12 @@ impl From<&str> for FillValue {
     }
 }
 
+impl From<Timestamp> for FillValue {
+    fn from(value: Timestamp) -> Self {
+        Self::Timestamp(value)
+    }
+}
+
 impl fmt::Display for FillValue {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
@@ -53,6 +61,7 @@ impl fmt::Display for FillValue {
             Self::Integer(value) => write!(f, "{value}"),
             Self::Boolean(value) => write!(f, "{value}"),
             Self::Text(value) => write!(f, "`{value}`"),
+            Self::Timestamp(value) => write!(f, "{value}"),
         }
     }
 }
@@ -105,11 +114,16 @@ impl FillValue {
                     text.iter().map(|text| Some(text.unwrap_or(fill))).collect();
                 Column::Text(Arc::new(texts))
             }
+            (Self::Timestamp(fill), Column::Timestamp(values, validity)) => Column::Timestamp(
+                filled(values, validity, fill.as_microseconds()),
+                Validity::default(),
+            ),
             // A column without any value has the type that reading gave it for want of a better.
             (Self::Float(fill), _) if is_empty => vec![*fill; full].into(),
             (Self::Integer(fill), _) if is_empty => vec![*fill; full].into(),
             (Self::Boolean(fill), _) if is_empty => vec![*fill; full].into(),
             (Self::Text(fill), _) if is_empty => vec![fill.as_str(); full].into(),
+            (Self::Timestamp(fill), _) if is_empty => vec![*fill; full].into(),
             _ => {
                 return Err(MlError::WrongColumnType {
                     column: name.to_owned(),
@@ -119,6 +133,7 @@ impl FillValue {
                         Self::Float(_) | Self::Integer(_) => "numbers, as the value to impute",
                         Self::Boolean(_) => "booleans, as the value to impute",
                         Self::Text(_) => "text, as the value to impute",
+                        Self::Timestamp(_) => "timestamps, as the value to impute",
                     },
                 });
             }

@@ -10,7 +10,7 @@ use super::filling::FillValue;
 use crate::error::MlError;
 use crate::preprocessing::no_values;
 use crate::preprocessing::statistics::{mean, median, present, sorted};
-use crate::table::{Column, Table};
+use crate::table::{Column, Table, Timestamp};
 
 /// What takes the place of missing values.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -231,6 +231,13 @@ fn most_frequent(column: &Column) -> Option<FillValue> {
             let mut values: Vec<i64> = rows.map(|row_idx| values[row_idx]).collect();
             values.sort_unstable();
             longest_run(&values).copied().map(FillValue::Integer)
+        }
+        Column::Timestamp(values, validity) => {
+            let rows = valid_rows(validity.flags()).into_iter();
+            let mut values: Vec<i64> = rows.map(|row_idx| values[row_idx]).collect();
+            values.sort_unstable();
+            let moment = longest_run(&values).copied();
+            moment.map(|moment| FillValue::Timestamp(Timestamp::from_microseconds(moment)))
         }
         Column::Boolean(values, validity) => {
             let rows = valid_rows(validity.flags()).into_iter();

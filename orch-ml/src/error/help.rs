@@ -84,6 +84,9 @@ impl MlError {
                 "correct the value, fit to rows that have it, or choose what unknown ones become"
             }
             Self::InvalidDate { .. } => "correct the cell, or leave it empty",
+            Self::InvalidTimestamp { .. } => {
+                "correct the cell, or take the column out of `timestamps`: it is text then"
+            }
             Self::NotAModelFile { .. } => "give a file written by `save_model`",
             Self::ModelFileTooNew { .. } => "upgrade orch-ml, or save the model with this release",
             Self::ModelFileLength { .. } | Self::ModelFileDamaged { .. } => {

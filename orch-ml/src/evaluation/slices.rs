@@ -91,6 +91,7 @@ fn in_order(a: Value<'_>, b: Value<'_>) -> Ordering {
         (Value::Integer(a), Value::Integer(b)) => a.cmp(&b),
         (Value::Boolean(a), Value::Boolean(b)) => a.cmp(&b),
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(&b),
         (a, b) => (a == Value::Missing).cmp(&(b == Value::Missing)),
     }
 }

@@ -1,5 +1,7 @@
 //! What a single cell means.
 
+use crate::table::Timestamp;
+
 /// The type of a cell, or the narrowest type that holds all cells seen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
@@ -8,6 +10,7 @@ pub(super) enum Kind {
     Float,
     Boolean,
     Text,
+    Timestamp,
 }
 
 impl Kind {
@@ -27,6 +30,13 @@ pub(super) struct MissingWords {
     by_first: Vec<Vec<Vec<u8>>>,
     /// A word such as `-999` must be looked up before the cell is parsed as a number.
     pub(super) has_numbers: bool,
+}
+
+/// What cells may mean.
+pub(super) struct CellRules {
+    pub(super) missing: MissingWords,
+    /// Whether a column of dates and times is one of timestamps, unasked.
+    pub(super) infers_timestamps: bool,
 }
 
 impl MissingWords {
@@ -57,8 +67,8 @@ impl MissingWords {
     }
 }
 
-pub(super) fn kind_of(cell: &[u8], missing: &MissingWords) -> Kind {
-    if missing.contains(cell) {
+pub(super) fn kind_of(cell: &[u8], rules: &CellRules) -> Kind {
+    if rules.missing.contains(cell) {
         Kind::Missing
     } else if parse_integer(cell).is_some() {
         Kind::Integer
@@ -66,6 +76,8 @@ pub(super) fn kind_of(cell: &[u8], missing: &MissingWords) -> Kind {
         Kind::Float
     } else if parse_boolean(cell).is_some() {
         Kind::Boolean
+    } else if rules.infers_timestamps && parse_timestamp(cell).is_some() {
+        Kind::Timestamp
     } else {
         Kind::Text
     }
@@ -114,4 +126,10 @@ pub(super) fn parse_boolean(cell: &[u8]) -> Option<bool> {
         b"false" | b"False" | b"FALSE" => Some(false),
         _ => None,
     }
+}
+
+/// Microseconds since the beginning of 1970; spaces around a date do not matter.
+pub(super) fn parse_timestamp(cell: &[u8]) -> Option<i64> {
+    let text = std::str::from_utf8(cell.trim_ascii()).ok()?;
+    Timestamp::parse(text).map(Timestamp::as_microseconds)
 }

@@ -23,6 +23,11 @@ enum Draft {
     Integer(Vec<i64>, Vec<bool>),
     Boolean(Vec<bool>, Vec<bool>),
     Text(Vec<u32>),
+    Timestamp {
+        values: Vec<i64>,
+        valid: Vec<bool>,
+        is_asked_for: bool,
+    },
 }
 
 /// Parses with guessed types; columns whose guess proved wrong are parsed once more with the type
@@ -34,6 +39,9 @@ pub(super) fn read_columns(
     let mut kinds: Vec<Option<Kind>> = vec![None; layout.names.len()];
     for (position, kind) in guess_kinds(layout).into_iter().enumerate() {
         kinds[position] = wanted.contains(&position).then_some(kind);
+    }
+    for position in &layout.timestamps {
+        kinds[*position] = Some(Kind::Timestamp);
     }
     let mut columns: Vec<Option<Column>> = vec![None; layout.names.len()];
     loop {
@@ -96,13 +104,19 @@ fn parse_pass(
     let room: usize = layout.segments.iter().map(|segment| segment.max_rows).sum();
     let mut drafts: Vec<Draft> = kinds
         .iter()
-        .map(|kind| match kind {
+        .enumerate()
+        .map(|(position, kind)| match kind {
             None => Draft::Skipped,
             Some(Kind::Missing) => Draft::Undecided,
             Some(Kind::Float) => Draft::Float(vec![0.0; room]),
             Some(Kind::Integer) => Draft::Integer(vec![0; room], vec![false; room]),
             Some(Kind::Boolean) => Draft::Boolean(vec![false; room], vec![false; room]),
             Some(Kind::Text) => Draft::Text(vec![0; room]),
+            Some(Kind::Timestamp) => Draft::Timestamp {
+                values: vec![0; room],
+                valid: vec![false; room],
+                is_asked_for: layout.timestamps.contains(&position),
+            },
         })
         .collect();
 
@@ -189,6 +203,20 @@ fn sinks_of_segments<'o>(drafts: &'o mut [Draft], segments: &[Segment<'_>]) -> V
                     sinks.push(Sink::Text(codes, Dictionary::default()));
                 }
             }
+            Draft::Timestamp {
+                values,
+                valid,
+                is_asked_for,
+            } => {
+                let (mut values, mut valid) = (values.as_mut_slice(), valid.as_mut_slice());
+                for (sinks, segment) in sinks.iter_mut().zip(segments) {
+                    sinks.push(Sink::Timestamp {
+                        values: split(&mut values, segment.max_rows),
+                        valid: split(&mut valid, segment.max_rows),
+                        is_asked_for: *is_asked_for,
+                    });
+                }
+            }
         }
     }
     sinks
@@ -251,6 +279,15 @@ fn finish_column(
             spans.compact(&mut valid);
             Parsed::Column(Column::Boolean(Arc::new(values), Validity::new(valid)))
         }
+        Draft::Timestamp {
+            mut values,
+            mut valid,
+            ..
+        } => {
+            spans.compact(&mut values);
+            spans.compact(&mut valid);
+            Parsed::Column(Column::Timestamp(Arc::new(values), Validity::new(valid)))
+        }
         Draft::Text(mut codes) => {
             let mut merged = Dictionary::default();
             let mut first_row = 0;
@@ -283,6 +320,16 @@ fn error_of(fault: Fault, layout: &Layout<'_>) -> MlError {
             column,
             value,
         } => MlError::InvalidUtf8 {
+            table,
+            line,
+            column: layout.names[column].clone(),
+            value,
+        },
+        Fault::NotATimestamp {
+            line,
+            column,
+            value,
+        } => MlError::InvalidTimestamp {
             table,
             line,
             column: layout.names[column].clone(),

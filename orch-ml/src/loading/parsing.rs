@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use super::Layout;
-use super::cells::{self, Kind, MissingWords};
+use super::cells::{self, CellRules, Kind};
 use super::segments::{Segment, skip_blank_lines};
 use crate::table::MISSING_CODE;
 
@@ -19,6 +19,11 @@ pub(super) enum Fault {
         column: usize,
         value: String,
     },
+    NotATimestamp {
+        line: usize,
+        column: usize,
+        value: String,
+    },
 }
 
 /// Where the cells of one column go.
@@ -28,6 +33,12 @@ pub(super) enum Sink<'o> {
     Integer(&'o mut [i64], &'o mut [bool]),
     Boolean(&'o mut [bool], &'o mut [bool]),
     Text(&'o mut [u32], Dictionary),
+    Timestamp {
+        values: &'o mut [i64],
+        valid: &'o mut [bool],
+        /// Whether another cell is a fault, and not a reason to think again.
+        is_asked_for: bool,
+    },
     /// The column turned out to be of another type: only that type is worked out.
     Undecided(Kind),
 }
@@ -39,7 +50,30 @@ pub(super) enum SinkResult {
     Undecided(Kind),
 }
 
-struct NotUtf8;
+/// What is wrong with a cell.
+enum CellFault {
+    NotUtf8,
+    NotATimestamp,
+}
+
+impl CellFault {
+    #[cold]
+    fn at(self, line: usize, column: usize, cell: &[u8]) -> Fault {
+        let value = String::from_utf8_lossy(cell).into_owned();
+        match self {
+            Self::NotUtf8 => Fault::NotUtf8 {
+                line,
+                column,
+                value,
+            },
+            Self::NotATimestamp => Fault::NotATimestamp {
+                line,
+                column,
+                value,
+            },
+        }
+    }
+}
 
 impl Sink<'_> {
     pub(super) fn finish(self) -> SinkResult {
@@ -51,12 +85,13 @@ impl Sink<'_> {
     }
 
     #[inline]
-    fn push(&mut self, row: usize, cell: &[u8], missing: &MissingWords) -> Result<(), NotUtf8> {
+    fn push(&mut self, row: usize, cell: &[u8], rules: &CellRules) -> Result<(), CellFault> {
+        let missing = &rules.missing;
         let is_missing = || missing.contains(cell);
         let is_word = || missing.has_numbers && is_missing();
         match self {
             Sink::Skip => {}
-            Sink::Undecided(kind) => *kind = kind.or(cells::kind_of(cell, missing)),
+            Sink::Undecided(kind) => *kind = kind.or(cells::kind_of(cell, rules)),
             Sink::Text(codes, dictionary) => {
                 codes[row] = if is_missing() {
                     MISSING_CODE
@@ -67,25 +102,35 @@ impl Sink<'_> {
             Sink::Float(values) => match cells::parse_float(cell) {
                 Some(value) if !is_word() => values[row] = value,
                 _ if is_missing() => values[row] = f64::NAN,
-                _ => self.reconsider(Kind::Float, cell, missing),
+                _ => self.reconsider(Kind::Float, cell, rules),
             },
             Sink::Integer(values, valid) => match cells::parse_integer(cell) {
                 Some(value) if !is_word() => (values[row], valid[row]) = (value, true),
                 _ if is_missing() => {}
-                _ => self.reconsider(Kind::Integer, cell, missing),
+                _ => self.reconsider(Kind::Integer, cell, rules),
             },
             Sink::Boolean(values, valid) => match cells::parse_boolean(cell) {
                 _ if is_missing() => {}
                 Some(value) => (values[row], valid[row]) = (value, true),
-                None => self.reconsider(Kind::Boolean, cell, missing),
+                None => self.reconsider(Kind::Boolean, cell, rules),
+            },
+            Sink::Timestamp {
+                values,
+                valid,
+                is_asked_for,
+            } => match cells::parse_timestamp(cell) {
+                _ if is_missing() => {}
+                Some(value) => (values[row], valid[row]) = (value, true),
+                None if *is_asked_for => return Err(CellFault::NotATimestamp),
+                None => self.reconsider(Kind::Timestamp, cell, rules),
             },
         }
         Ok(())
     }
 
     #[cold]
-    fn reconsider(&mut self, guessed: Kind, cell: &[u8], missing: &MissingWords) {
-        *self = Sink::Undecided(guessed.or(cells::kind_of(cell, missing)));
+    fn reconsider(&mut self, guessed: Kind, cell: &[u8], rules: &CellRules) {
+        *self = Sink::Undecided(guessed.or(cells::kind_of(cell, rules)));
     }
 }
 
@@ -99,7 +144,7 @@ pub(super) struct Dictionary {
 }
 
 impl Dictionary {
-    fn code_of(&mut self, cell: &[u8]) -> Result<u32, NotUtf8> {
+    fn code_of(&mut self, cell: &[u8]) -> Result<u32, CellFault> {
         if self
             .texts
             .get(self.last)
@@ -107,7 +152,7 @@ impl Dictionary {
         {
             return Ok(self.last as u32);
         }
-        let text = std::str::from_utf8(cell).map_err(|_| NotUtf8)?;
+        let text = std::str::from_utf8(cell).map_err(|_| CellFault::NotUtf8)?;
         let code = match self.codes.get(text) {
             Some(code) => *code,
             None => self.insert(text.into()),
@@ -165,7 +210,7 @@ fn parse_plain(
     sinks: &mut [Sink<'_>],
     max_rows: usize,
 ) -> Result<usize, Fault> {
-    let (bytes, delimiter, missing) = (segment.bytes, layout.delimiter, &layout.missing);
+    let (bytes, delimiter, rules) = (segment.bytes, layout.delimiter, &layout.rules);
     let last = sinks.len() - 1;
     let mut line = segment.first_line;
     let (mut at, mut row) = (0, 0);
@@ -181,7 +226,7 @@ fn parse_plain(
         for (column, sink) in sinks.iter_mut().enumerate() {
             // A float tells itself where it ends: no search for the delimiter is needed.
             if let Sink::Float(values) = sink
-                && !missing.has_numbers
+                && !rules.missing.has_numbers
                 && let Ok((value, n_read)) = fast_float2::parse_partial::<f64, _>(&bytes[at..])
                 && !value.is_nan()
             {
@@ -214,8 +259,8 @@ fn parse_plain(
             if is_line_end && let Some(shorter) = cell.strip_suffix(b"\r") {
                 cell = shorter;
             }
-            sink.push(row, cell, missing)
-                .map_err(|NotUtf8| not_utf8(line, column, cell))?;
+            sink.push(row, cell, rules)
+                .map_err(|fault| fault.at(line, column, cell))?;
             at = end + 1;
         }
         line += 1;
@@ -268,8 +313,8 @@ fn parse_quoted(
         let mut from = 0;
         for (column, sink) in sinks.iter_mut().enumerate() {
             let cell = &text[from..ends[column]];
-            sink.push(row, cell, &layout.missing)
-                .map_err(|NotUtf8| not_utf8(line, column, cell))?;
+            sink.push(row, cell, &layout.rules)
+                .map_err(|fault| fault.at(line, column, cell))?;
             from = ends[column];
         }
         line += count_lines(bytes, start, at);
@@ -285,13 +330,4 @@ fn count_lines(bytes: &[u8], from: usize, to: usize) -> usize {
         .filter(|at| bytes.get(from + at + 1) != Some(&b'\n'))
         .count();
     super::bytes::count_newlines(part) + returns
-}
-
-#[cold]
-fn not_utf8(line: usize, column: usize, cell: &[u8]) -> Fault {
-    Fault::NotUtf8 {
-        line,
-        column,
-        value: String::from_utf8_lossy(cell).into_owned(),
-    }
 }

@@ -9,7 +9,7 @@ use crate::table::{Column, Table, Value};
 /// The category of each row, `None` where there is no value, as positions in the list beside it,
 /// which is in order of first appearance.
 ///
-/// Whole floats count as integers, as in labels.
+/// Whole floats count as integers and timestamps are the texts that they print as, as in labels.
 pub(super) fn categories_of_rows(
     table: &Table,
     name: &str,
@@ -44,6 +44,7 @@ pub(super) fn categories_of_rows(
                 });
             }
             Value::Text(category) => ClassLabel::from(category),
+            Value::Timestamp(category) => ClassLabel::from(category.to_string().as_str()),
         };
         let position = *known.entry(category).or_insert_with_key(|category| {
             categories.push(category.clone());

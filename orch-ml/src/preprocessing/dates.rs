@@ -4,8 +4,8 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use super::calendar::{END_SECOND, FIRST_SECOND, Moment};
 use super::replace_in_parallel;
+use crate::calendar::{END_SECOND, FIRST_SECOND, MICROSECONDS, Moment};
 use crate::error::MlError;
 use crate::table::{Column, Table, Value};
 
@@ -67,10 +67,10 @@ impl DateParts {
     /// Remembers which parts of which columns to take. From the rows nothing is learned, but they
     /// are checked as those of [`apply`](Self::apply) are.
     ///
-    /// Columns are text or numbers. Text is a date of ISO 8601 as `2024-02-29`, after which may come
+    /// Columns are timestamps, text or numbers. Text is a date of ISO 8601 as `2024-02-29`, after which may come
     /// `T` or a space, a time as `18:30` or `18:30:59.5`, and `Z` or an offset as `+05:30`. Parts
-    /// are those that the text names: an offset is not added. Numbers are seconds from the beginning
-    /// of 1970 on, in UTC.
+    /// are those that the text names: an offset is not added. Timestamps are in UTC. Numbers are
+    /// seconds from the beginning of 1970 on, in UTC.
     ///
     /// # Errors
     /// [`MlError::InvalidDate`] with row and column; [`MlError::InvalidOption`] if no part is given,
@@ -165,7 +165,7 @@ fn moments(table: &Table, name: &str) -> Result<Vec<Option<Moment>>, MlError> {
             column: name.to_owned(),
             table: table.name(),
             found: column.type_name(),
-            expected: "dates as text, or seconds as numbers",
+            expected: "timestamps, dates as text, or seconds as numbers",
         });
     }
     let in_range = |seconds: i64| {
@@ -178,6 +178,9 @@ fn moments(table: &Table, name: &str) -> Result<Vec<Option<Moment>>, MlError> {
         let moment = match value {
             Value::Text(text) => Moment::parse(text),
             Value::Integer(seconds) => in_range(seconds),
+            Value::Timestamp(timestamp) => {
+                in_range(timestamp.as_microseconds().div_euclid(MICROSECONDS))
+            }
             // Floats beyond the range of integers become its ends.
             Value::Float(seconds) => in_range(seconds.floor() as i64),
             Value::Boolean(_) | Value::Missing => return Ok(None),

@@ -77,8 +77,8 @@ impl Split {
         Self::new(SplitBy::Groups(column.into()), test_fraction)
     }
 
-    /// The last rows by a column of numbers, or of texts that sort by time as ISO 8601 has them, for
-    /// a [`Table`](crate::Table). See [`time_ordered_rows`].
+    /// The last rows by a column of timestamps, of numbers, or of texts that sort by time as ISO 8601
+    /// has them, for a [`Table`](crate::Table). See [`time_ordered_rows`].
     pub fn time_ordered_by(column: impl Into<String>, test_fraction: f64) -> Self {
         Self::new(SplitBy::Time(column.into()), test_fraction)
     }

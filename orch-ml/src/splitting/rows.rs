@@ -117,6 +117,7 @@ fn moment_of(
         }
         Value::Integer(moment) => SplitKey::Moment(moment),
         Value::Float(moment) => SplitKey::Moment(in_order(moment)),
+        Value::Timestamp(moment) => SplitKey::Moment(moment.as_microseconds()),
         value => SplitKey::Label(match value {
             Value::Text(text) => text.into(),
             _ => label_of(table, name, column, row_idx)?,

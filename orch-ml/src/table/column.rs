@@ -1,11 +1,17 @@
 //! One column of a table: values of one type, each present or missing.
 
-use std::collections::HashMap;
+mod making;
+mod text;
+mod timestamp;
+
 use std::fmt;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 
+pub(crate) use self::text::MISSING_CODE;
+pub use self::text::TextColumn;
+pub use self::timestamp::Timestamp;
 use crate::error::MlError;
 
 /// The values of one column; a clone shares them.
@@ -22,6 +28,8 @@ pub enum Column {
     Boolean(Arc<Vec<bool>>, Validity),
     /// Strings, each distinct one stored once.
     Text(Arc<TextColumn>),
+    /// Moments, in microseconds since the beginning of 1970 in UTC; see [`Timestamp`].
+    Timestamp(Arc<Vec<i64>>, Validity),
 }
 
 /// Which rows of a column have a value.
@@ -50,109 +58,6 @@ impl Validity {
     }
 }
 
-/// Strings as codes into a list of distinct ones, in order of first appearance.
-#[derive(Debug, Clone, Default, Serialize, Deserialize)]
-#[serde(try_from = "RawTextColumn")]
-pub struct TextColumn {
-    codes: Vec<u32>,
-    categories: Arc<Vec<String>>,
-}
-
-/// The code of a missing string.
-pub(crate) const MISSING_CODE: u32 = u32::MAX;
-
-#[derive(Deserialize)]
-struct RawTextColumn {
-    codes: Vec<u32>,
-    categories: Vec<String>,
-}
-
-impl TryFrom<RawTextColumn> for TextColumn {
-    type Error = MlError;
-
-    fn try_from(raw: RawTextColumn) -> Result<Self, MlError> {
-        let limit = raw.categories.len();
-        let wrong = |code: &u32| *code != MISSING_CODE && *code as usize >= limit;
-        match raw.codes.iter().position(wrong) {
-            Some(row_idx) => {
-                let code = raw.codes[row_idx];
-                Err(MlError::CodeOutOfRange {
-                    what: "text code",
-                    row_idx,
-                    code,
-                    limit,
-                })
-            }
-            None => Ok(Self::from_parts(raw.codes, raw.categories)),
-        }
-    }
-}
-
-impl TextColumn {
-    pub(crate) fn from_parts(codes: Vec<u32>, categories: Vec<String>) -> Self {
-        Self {
-            codes,
-            categories: Arc::new(categories),
-        }
-    }
-
-    /// The string of a row, `None` if it is missing.
-    pub fn get(&self, row_idx: usize) -> Option<&str> {
-        let code = self.codes[row_idx];
-        (code != MISSING_CODE).then(|| self.categories[code as usize].as_str())
-    }
-
-    /// The distinct strings, in order of first appearance; after a filter some may be unused.
-    pub fn categories(&self) -> &[String] {
-        &self.categories
-    }
-
-    /// Its texts, without those that no row has, in order of first appearance.
-    pub(crate) fn in_order_of_appearance(&self) -> (Vec<u32>, Vec<&str>) {
-        let mut categories: Vec<&str> = Vec::new();
-        let mut known: HashMap<&str, u32> = HashMap::new();
-        let mut new_codes: Vec<Option<u32>> = vec![None; self.categories.len()];
-        let codes = self.codes.iter().map(|code| {
-            if *code == MISSING_CODE {
-                return MISSING_CODE;
-            }
-            let new_code = &mut new_codes[*code as usize];
-            *new_code.get_or_insert_with(|| {
-                let text = self.categories[*code as usize].as_str();
-                *known.entry(text).or_insert_with(|| {
-                    categories.push(text);
-                    categories.len() as u32 - 1
-                })
-            })
-        });
-        let codes = codes.collect();
-        (codes, categories)
-    }
-
-    /// The strings of all rows.
-    pub fn iter(&self) -> impl Iterator<Item = Option<&str>> {
-        (0..self.codes.len()).map(|row_idx| self.get(row_idx))
-    }
-}
-
-impl<'a> FromIterator<Option<&'a str>> for TextColumn {
-    fn from_iter<I: IntoIterator<Item = Option<&'a str>>>(texts: I) -> Self {
-        let mut known: HashMap<&'a str, u32> = HashMap::new();
-        let mut categories = Vec::new();
-        let mut codes = Vec::new();
-        for text in texts {
-            codes.push(match text {
-                None => MISSING_CODE,
-                Some(text) => *known.entry(text).or_insert_with(|| {
-                    categories.push(text.to_owned());
-                    categories.len() as u32 - 1
-                }),
-            });
-        }
-        Self::from_parts(codes, categories)
-    }
-}
-
 /// One cell of a table.
 #[derive(Debug, Clone, Copy, PartialEq)]
 #[non_exhaustive]
@@ -167,6 +72,8 @@ pub enum Value<'a> {
     Boolean(bool),
     /// A string.
     Text(&'a str),
+    /// A moment.
+    Timestamp(Timestamp),
 }
 
 impl fmt::Display for Value<'_> {
@@ -177,6 +84,7 @@ impl fmt::Display for Value<'_> {
             Value::Integer(value) => write!(f, "{value}"),
             Value::Boolean(value) => write!(f, "{value}"),
             Value::Text(value) => f.write_str(value),
+            Value::Timestamp(value) => write!(f, "{value}"),
         }
     }
 }
@@ -186,7 +94,7 @@ impl Column {
     pub fn len(&self) -> usize {
         match self {
             Column::Float(values) => values.len(),
-            Column::Integer(values, _) => values.len(),
+            Column::Integer(values, _) | Column::Timestamp(values, _) => values.len(),
             Column::Boolean(values, _) => values.len(),
             Column::Text(text) => text.codes.len(),
         }
@@ -197,13 +105,14 @@ impl Column {
         self.len() == 0
     }
 
-    /// The type's name: `float`, `integer`, `boolean` or `text`.
+    /// The type's name: `float`, `integer`, `boolean`, `text` or `timestamp`.
     pub fn type_name(&self) -> &'static str {
         match self {
             Column::Float(_) => "float",
             Column::Integer(..) => "integer",
             Column::Boolean(..) => "boolean",
             Column::Text(_) => "text",
+            Column::Timestamp(..) => "timestamp",
         }
     }
 
@@ -221,7 +130,10 @@ impl Column {
             Column::Boolean(values, validity) if validity.is_valid(row_idx) => {
                 Value::Boolean(values[row_idx])
             }
-            Column::Integer(..) | Column::Boolean(..) => Value::Missing,
+            Column::Timestamp(values, validity) if validity.is_valid(row_idx) => {
+                Value::Timestamp(Timestamp::from_microseconds(values[row_idx]))
+            }
+            Column::Integer(..) | Column::Boolean(..) | Column::Timestamp(..) => Value::Missing,
             Column::Text(text) => text.get(row_idx).map_or(Value::Missing, Value::Text),
         }
     }
@@ -231,9 +143,9 @@ impl Column {
         let absent = |flags: &[bool]| flags.iter().filter(|valid| !**valid).count();
         match self {
             Column::Float(values) => values.iter().filter(|value| value.is_nan()).count(),
-            Column::Integer(_, validity) | Column::Boolean(_, validity) => {
-                validity.flags().map_or(0, absent)
-            }
+            Column::Integer(_, validity)
+            | Column::Boolean(_, validity)
+            | Column::Timestamp(_, validity) => validity.flags().map_or(0, absent),
             Column::Text(text) => text
                 .codes
                 .iter()
@@ -251,7 +163,9 @@ impl Column {
                     *flag &= !value.is_nan();
                 }
             }
-            Column::Integer(_, validity) | Column::Boolean(_, validity) => {
+            Column::Integer(_, validity)
+            | Column::Boolean(_, validity)
+            | Column::Timestamp(_, validity) => {
                 if let Some(flags) = validity.flags() {
                     for (flag, valid) in present.iter_mut().zip(&flags[rows]) {
                         *flag &= valid;
@@ -314,6 +228,9 @@ impl Column {
             Column::Boolean(values, validity) => {
                 Column::Boolean(Arc::new(pick(values, rows, false)), valid(validity))
             }
+            Column::Timestamp(values, validity) => {
+                Column::Timestamp(Arc::new(pick(values, rows, 0)), valid(validity))
+            }
             Column::Text(text) => Column::Text(Arc::new(TextColumn {
                 codes: pick(&text.codes, rows, MISSING_CODE),
                 categories: text.categories.clone(),
@@ -340,6 +257,9 @@ impl Column {
             Column::Boolean(values, validity) => {
                 Column::Boolean(Arc::new(booleans(values)), valid(validity))
             }
+            Column::Timestamp(values, validity) => {
+                Column::Timestamp(Arc::new(integers(values)), valid(validity))
+            }
             Column::Text(text) => Column::Text(Arc::new(TextColumn {
                 codes: codes(&text.codes),
                 categories: text.categories.clone(),
@@ -348,7 +268,9 @@ impl Column {
     }
 
     pub(crate) fn check_lengths(&self) -> Result<(), MlError> {
-        if let Column::Integer(_, validity) | Column::Boolean(_, validity) = self
+        if let Column::Integer(_, validity)
+        | Column::Boolean(_, validity)
+        | Column::Timestamp(_, validity) = self
             && let Some(flags) = validity.flags()
             && flags.len() != self.len()
         {
@@ -369,79 +291,5 @@ impl PartialEq for Column {
         self.type_name() == other.type_name()
             && self.len() == other.len()
             && (0..self.len()).all(|row_idx| self.value(row_idx) == other.value(row_idx))
-    }
-}
-
-impl From<Vec<f64>> for Column {
-    fn from(values: Vec<f64>) -> Self {
-        Column::Float(Arc::new(values))
-    }
-}
-
-impl From<Vec<i64>> for Column {
-    fn from(values: Vec<i64>) -> Self {
-        Column::Integer(Arc::new(values), Validity::default())
-    }
-}
-
-impl From<Vec<bool>> for Column {
-    fn from(values: Vec<bool>) -> Self {
-        Column::Boolean(Arc::new(values), Validity::default())
-    }
-}
-
-impl From<Vec<Option<f64>>> for Column {
-    fn from(values: Vec<Option<f64>>) -> Self {
-        values
-            .into_iter()
-            .map(|value| value.unwrap_or(f64::NAN))
-            .collect::<Vec<_>>()
-            .into()
-    }
-}
-
-impl From<Vec<Option<i64>>> for Column {
-    fn from(values: Vec<Option<i64>>) -> Self {
-        let validity = Validity::new(values.iter().map(Option::is_some).collect());
-        Column::Integer(
-            Arc::new(values.into_iter().map(Option::unwrap_or_default).collect()),
-            validity,
-        )
-    }
-}
-
-impl From<Vec<Option<bool>>> for Column {
-    fn from(values: Vec<Option<bool>>) -> Self {
-        let validity = Validity::new(values.iter().map(Option::is_some).collect());
-        Column::Boolean(
-            Arc::new(values.into_iter().map(Option::unwrap_or_default).collect()),
-            validity,
-        )
-    }
-}
-
-impl From<Vec<&str>> for Column {
-    fn from(values: Vec<&str>) -> Self {
-        Column::Text(Arc::new(values.into_iter().map(Some).collect()))
-    }
-}
-
-impl From<Vec<String>> for Column {
-    fn from(values: Vec<String>) -> Self {
-        Column::Text(Arc::new(
-            values.iter().map(|value| Some(value.as_str())).collect(),
-        ))
-    }
-}
-
-impl From<Vec<Option<String>>> for Column {
-    fn from(values: Vec<Option<String>>) -> Self {
-        Column::Text(Arc::new(values.iter().map(Option::as_deref).collect()))
-    }
-}
-
-impl From<Vec<Option<&str>>> for Column {
-    fn from(values: Vec<Option<&str>>) -> Self {
-        Column::Text(Arc::new(values.into_iter().collect()))
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use serde::{Deserialize, Serialize};
 
-use super::{Column, Table, Value};
+use super::{Column, Table, Timestamp, Value};
 use crate::error::MlError;
 
 /// Which rows a join keeps.
@@ -103,6 +103,7 @@ enum Key<'a> {
     Integer(i64),
     Boolean(bool),
     Text(&'a str),
+    Timestamp(Timestamp),
 }
 
 fn key_of(value: Value<'_>) -> Option<Key<'_>> {
@@ -110,6 +111,7 @@ fn key_of(value: Value<'_>) -> Option<Key<'_>> {
         Value::Integer(value) => Some(Key::Integer(value)),
         Value::Boolean(value) => Some(Key::Boolean(value)),
         Value::Text(value) => Some(Key::Text(value)),
+        Value::Timestamp(value) => Some(Key::Timestamp(value)),
         Value::Missing | Value::Float(_) => None,
     }
 }
@@ -169,6 +171,13 @@ fn stacked(name: &str, parts: &[&Column]) -> Result<Column, MlError> {
                 _ => None,
             })
             .collect::<Vec<Option<&str>>>()
+            .into(),
+        Column::Timestamp(..) => cells()
+            .map(|cell| match cell {
+                Value::Timestamp(value) => Some(value),
+                _ => None,
+            })
+            .collect::<Vec<Option<Timestamp>>>()
             .into(),
     })
 }

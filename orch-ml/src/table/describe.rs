@@ -1,6 +1,6 @@
 //! What is in a table, in a few numbers.
 
-use super::{Column, Table, Value};
+use super::{Column, Table, Timestamp, Value, timestamps};
 
 const STATISTICS: [&str; 8] = ["count", "mean", "std", "min", "25%", "50%", "75%", "max"];
 const OF_TEXTS: [&str; 4] = ["count", "unique", "top", "freq"];
@@ -8,12 +8,16 @@ const OF_TEXTS: [&str; 4] = ["count", "unique", "top", "freq"];
 impl Table {
     /// The number of values, the mean, the standard deviation (with `n - 1`), the least, the
     /// quartiles and the greatest of each column of numbers, below a column `statistic` that names
-    /// them. Missing values do not count; what is not defined is missing.
+    /// them. Missing values do not count; what is not defined is missing. Columns of timestamps are
+    /// there as well, as texts, since the number of values is none: without a deviation.
     ///
     /// # Source
     /// pandas 3.1, `DataFrame.describe()`; quartiles are interpolated between the two nearest values
     pub fn describe(&self) -> Self {
         let columns = self.columns().filter_map(|(name, column)| {
+            if let Column::Timestamp(..) = column {
+                return Some((name, Column::from(statistics_of_moments(column))));
+            }
             let values = numbers(column)?;
             Some((name, Column::from(statistics(values))))
         });
@@ -59,7 +63,7 @@ pub(super) fn numbers(column: &Column) -> Option<Vec<f64>> {
             });
             Some(cells.collect())
         }
-        Column::Boolean(..) | Column::Text(_) => None,
+        Column::Boolean(..) | Column::Text(_) | Column::Timestamp(..) => None,
     }
 }
 
@@ -72,6 +76,33 @@ fn statistics(mut values: Vec<f64>) -> Vec<f64> {
         count,
         mean,
         std,
+        quartile(0.0),
+        quartile(0.25),
+        quartile(0.5),
+        quartile(0.75),
+        quartile(1.0),
+    ]
+}
+
+/// The moments of a column of timestamps that are there.
+pub(super) fn moments(column: &Column, rows: std::ops::Range<usize>) -> Vec<i64> {
+    let cells = rows.filter_map(|row_idx| match column.value(row_idx) {
+        Value::Timestamp(value) => Some(value.as_microseconds()),
+        _ => None,
+    });
+    cells.collect()
+}
+
+fn statistics_of_moments(column: &Column) -> Vec<Option<String>> {
+    let mut moments = moments(column, 0..column.len());
+    let text = |moment: i64| Timestamp::from_microseconds(moment).to_string();
+    let mean = timestamps::mean(&moments);
+    moments.sort_unstable();
+    let quartile = |share| timestamps::quantile(&moments, share).map(text);
+    vec![
+        Some(moments.len().to_string()),
+        mean.map(text),
+        None,
         quartile(0.0),
         quartile(0.25),
         quartile(0.5),

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use super::{Table, Value};
+use super::{Table, Timestamp, Value};
 
 /// The width that a terminal has unless someone widened it.
 const WIDTH: usize = 80;
@@ -23,19 +23,26 @@ impl fmt::Display for Table {
                 .chain(last.map(Some))
                 .collect()
         };
-        let columns: Vec<Vec<String>> = self
-            .columns()
-            .map(|(name, column)| {
-                let cells = rows.iter().map(|row| match row {
-                    Some(row_idx) => cell_text(column.value(*row_idx)),
-                    None => "…".to_owned(),
-                });
-                [cut(name), column.type_name().to_owned()]
-                    .into_iter()
-                    .chain(cells)
-                    .collect()
-            })
-            .collect();
+        let columns: Vec<Vec<String>> =
+            self.columns()
+                .map(|(name, column)| {
+                    let shown = rows.iter().flatten();
+                    let decimals = Timestamp::decimals_of(shown.filter_map(|row_idx| {
+                        match column.value(*row_idx) {
+                            Value::Timestamp(value) => Some(value),
+                            _ => None,
+                        }
+                    }));
+                    let cells = rows.iter().map(|row| match row {
+                        Some(row_idx) => cell_text(column.value(*row_idx), decimals),
+                        None => "…".to_owned(),
+                    });
+                    [cut(name), column.type_name().to_owned()]
+                        .into_iter()
+                        .chain(cells)
+                        .collect()
+                })
+                .collect();
         let widths: Vec<usize> = columns
             .iter()
             .map(|cells| {
@@ -96,9 +103,12 @@ fn columns_that_fit(widths: &[usize]) -> Vec<Option<usize>> {
         .collect()
 }
 
-fn cell_text(value: Value<'_>) -> String {
+/// A cell; `decimals` are those of the seconds of timestamps.
+fn cell_text(value: Value<'_>, decimals: Option<usize>) -> String {
     match value {
         Value::Missing => "-".to_owned(),
+        // As long as it may be, it says when.
+        Value::Timestamp(value) => value.to_text(decimals),
         Value::Float(value) if value == value.trunc() && value.abs() < 1e7 => format!("{value:.1}"),
         Value::Float(value) if value.abs() >= 1e7 || value.abs() < 1e-3 => format!("{value:.4e}"),
         Value::Float(value) => {

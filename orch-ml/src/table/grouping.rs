@@ -2,9 +2,9 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::describe::{mean, quantile, std};
+use super::describe::{mean, moments, quantile, std};
 use super::sort::compare;
-use super::{Column, Order, Table, Value};
+use super::{Column, Order, Table, Timestamp, Value, timestamps};
 use crate::error::MlError;
 
 /// What becomes of the values of a column in a group. Missing values do not count.
@@ -55,7 +55,7 @@ impl Table {
     ///
     /// # Errors
     /// [`MlError::UnknownColumn`]; [`MlError::NotNumeric`] for a sum, mean, median or deviation of
-    /// texts; [`MlError::SumOverflow`]; [`MlError::DuplicateColumn`] for an aggregate that is asked for
+    /// texts; [`MlError::WrongColumnType`] for a sum or deviation of timestamps; [`MlError::SumOverflow`]; [`MlError::DuplicateColumn`] for an aggregate that is asked for
     /// twice.
     ///
     /// # Examples
@@ -157,7 +157,20 @@ impl Table {
             Aggregate::First => chosen(&|cells| cells.first().copied()),
             Aggregate::Min => chosen(&|cells| cells.into_iter().min_by(by_value)),
             Aggregate::Max => chosen(&|cells| cells.into_iter().rev().max_by(by_value)),
-            Aggregate::Sum if !matches!(column, Column::Float(_) | Column::Text(_)) => {
+            Aggregate::Mean | Aggregate::Median if matches!(column, Column::Timestamp(..)) => {
+                let made = groups.iter().map(|group| {
+                    let mut moments = moments(column, group.clone());
+                    let moment = if aggregate == Aggregate::Mean {
+                        timestamps::mean(&moments)
+                    } else {
+                        moments.sort_unstable();
+                        timestamps::quantile(&moments, 0.5)
+                    };
+                    moment.map(Timestamp::from_microseconds)
+                });
+                made.collect::<Vec<Option<Timestamp>>>().into()
+            }
+            Aggregate::Sum if matches!(column, Column::Integer(..) | Column::Boolean(..)) => {
                 let sums = groups.iter().map(|group| {
                     let whole = |row_idx: usize| match column.value(row_idx) {
                         Value::Integer(value) => value,

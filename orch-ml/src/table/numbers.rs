@@ -14,11 +14,12 @@ impl Table {
     /// A column as numbers, booleans as 0 and 1, NaN where it is missing.
     pub(crate) fn to_numbers(&self, name: &str) -> Result<Vec<f64>, MlError> {
         let column = self.column(name)?;
+        self.refuse_timestamps(name, column)?;
         let number = |row_idx| match column.value(row_idx) {
             Value::Float(value) => Ok(value),
             Value::Integer(value) => Ok(value as f64),
             Value::Boolean(value) => Ok(f64::from(u8::from(value))),
-            Value::Missing => Ok(f64::NAN),
+            Value::Missing | Value::Timestamp(_) => Ok(f64::NAN),
             Value::Text(value) => Err(MlError::NotNumeric {
                 column: name.to_owned(),
                 table: self.name(),
@@ -38,7 +39,8 @@ impl Table {
     ///
     /// # Errors
     /// [`MlError::UnknownColumn`]; [`MlError::NotNumeric`], [`MlError::MissingValue`] and
-    /// [`MlError::NotFinite`] with the first column and row concerned.
+    /// [`MlError::NotFinite`] with the first column and row concerned; [`MlError::WrongColumnType`]
+    /// for timestamps.
     pub fn to_matrix<S: AsRef<str>>(&self, names: &[S]) -> Result<Array2<f64>, MlError> {
         let columns: Vec<&Column> = names
             .iter()
@@ -78,7 +80,22 @@ impl Table {
         Ok(Array1::from_vec(cells))
     }
 
+    /// Refuses timestamps where numbers are needed: what a model learned of a moment itself would
+    /// hold for none to come.
+    pub(super) fn refuse_timestamps(&self, name: &str, column: &Column) -> Result<(), MlError> {
+        if !matches!(column, Column::Timestamp(..)) {
+            return Ok(());
+        }
+        Err(MlError::WrongColumnType {
+            column: name.to_owned(),
+            table: self.name(),
+            found: column.type_name(),
+            expected: "numbers (`DateParts` makes numbers of timestamps)",
+        })
+    }
+
     pub(super) fn check_numbers(&self, name: &str, column: &Column) -> Result<(), MlError> {
+        self.refuse_timestamps(name, column)?;
         let wrong = match column {
             Column::Float(values) => values
                 .par_chunks(ROWS_PER_BLOCK)
@@ -91,6 +108,7 @@ impl Table {
             Column::Integer(_, validity) | Column::Boolean(_, validity) => validity
                 .flags()
                 .and_then(|flags| flags.iter().position(|valid| !*valid)),
+            Column::Timestamp(..) => unreachable!("timestamps were refused before"),
             // One word makes a whole column text: that word is the one to look at.
             Column::Text(text) => {
                 let is_word = |text: &str| text.trim().parse::<f64>().is_err();
@@ -147,6 +165,6 @@ fn spread<'a>(column: &Column, first_row: usize, cells: impl Iterator<Item = &'a
                 *cell = f64::from(u8::from(*value));
             }
         }
-        Column::Text(_) => unreachable!("text was refused before"),
+        Column::Text(_) | Column::Timestamp(..) => unreachable!("it was refused before"),
     }
 }

@@ -71,10 +71,11 @@ impl Table {
     }
 
     /// The numbers of a column, NaN where there is no value. Integers become the nearest float,
-    /// booleans 0 and 1; text is refused, but for a column without any value.
+    /// booleans 0 and 1; text and timestamps are refused, but for a column without any value.
     ///
     /// # Errors
-    /// [`MlError::UnknownColumn`], [`MlError::NotNumeric`] and [`MlError::NotFinite`].
+    /// [`MlError::UnknownColumn`], [`MlError::NotNumeric`], [`MlError::WrongColumnType`] and
+    /// [`MlError::NotFinite`].
     pub(crate) fn numbers(&self, name: &str) -> Result<Cow<'_, [f64]>, MlError> {
         let column = self.column(name)?;
         match column {
@@ -95,12 +96,12 @@ impl Table {
                 let number = |value| f64::from(u8::from(value));
                 Ok(Cow::Owned(with_gaps(values, validity, number)))
             }
-            Column::Text(_) if column.n_missing() == column.len() => {
+            Column::Text(_) | Column::Timestamp(..) if column.n_missing() == column.len() => {
                 Ok(Cow::Owned(vec![f64::NAN; column.len()]))
             }
-            Column::Text(_) => {
+            Column::Text(_) | Column::Timestamp(..) => {
                 self.check_numbers(name, column)?;
-                unreachable!("a text column with a value is refused")
+                unreachable!("a column of text or timestamps with a value is refused")
             }
         }
     }

@@ -58,6 +58,7 @@ pub(super) fn compare(a: Value<'_>, b: Value<'_>) -> Ordering {
         (Value::Integer(a), Value::Integer(b)) => a.cmp(&b),
         (Value::Boolean(a), Value::Boolean(b)) => a.cmp(&b),
         (Value::Text(a), Value::Text(b)) => a.cmp(b),
+        (Value::Timestamp(a), Value::Timestamp(b)) => a.cmp(&b),
         (a, b) => is_missing(a).cmp(&is_missing(b)),
     }
 }

@@ -9,6 +9,10 @@
 //! | 2 integer | a byte each, 1 for present; then 8 bytes each, 0 for missing |
 //! | 3 boolean | a byte each: 0, 1, or 2 for missing |
 //! | 4 text | the number of distinct texts, these in order of first appearance, 4 bytes each |
+//! | 5 timestamp | as 1, microseconds since the beginning of 1970 in UTC |
+//! | 6 timestamp | as 2, the same |
+//!
+//! A kind that a build does not know makes the bytes unreadable to it, which is a miss.
 
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -24,6 +28,8 @@ const INTEGER: u8 = 1;
 const INTEGER_WITH_GAPS: u8 = 2;
 const BOOLEAN: u8 = 3;
 const TEXT: u8 = 4;
+const TIMESTAMP: u8 = 5;
+const TIMESTAMP_WITH_GAPS: u8 = 6;
 
 const MISSING_FLAG: u8 = 2;
 
@@ -64,19 +70,12 @@ fn write_column(out: &mut FrameWriter<'_>, column: &Column) -> io::Result<()> {
             out.byte(FLOAT)?;
             out.floats(values.iter())
         }
-        Column::Integer(values, validity) => match validity.flags() {
-            None => {
-                out.byte(INTEGER)?;
-                out.list(values.iter().map(|value| value.to_le_bytes()))
-            }
-            Some(flags) => {
-                out.byte(INTEGER_WITH_GAPS)?;
-                out.list(flags.iter().map(|valid| [u8::from(*valid)]))?;
-                // What lies under a gap is not part of the value.
-                let value = |(value, valid): (&i64, &bool)| if *valid { *value } else { 0 };
-                out.list(values.iter().zip(flags).map(value).map(i64::to_le_bytes))
-            }
-        },
+        Column::Integer(values, validity) => {
+            write_integers(out, values, validity, INTEGER, INTEGER_WITH_GAPS)
+        }
+        Column::Timestamp(values, validity) => {
+            write_integers(out, values, validity, TIMESTAMP, TIMESTAMP_WITH_GAPS)
+        }
         Column::Boolean(values, validity) => {
             out.byte(BOOLEAN)?;
             out.list(values.iter().enumerate().map(|(row_idx, value)| {
@@ -98,17 +97,41 @@ fn write_column(out: &mut FrameWriter<'_>, column: &Column) -> io::Result<()> {
     }
 }
 
+fn write_integers(
+    out: &mut FrameWriter<'_>,
+    values: &[i64],
+    validity: &Validity,
+    kind: u8,
+    kind_with_gaps: u8,
+) -> io::Result<()> {
+    let Some(flags) = validity.flags() else {
+        out.byte(kind)?;
+        return out.list(values.iter().map(|value| value.to_le_bytes()));
+    };
+    out.byte(kind_with_gaps)?;
+    out.list(flags.iter().map(|valid| [u8::from(*valid)]))?;
+    // What lies under a gap is not part of the value.
+    let value = |(value, valid): (&i64, &bool)| if *valid { *value } else { 0 };
+    out.list(values.iter().zip(flags).map(value).map(i64::to_le_bytes))
+}
+
 fn read_column(reader: &mut FrameReader<'_>, n_rows: usize) -> Result<Column, BoxError> {
     Ok(match reader.byte()? {
         FLOAT => Column::Float(Arc::new(reader.floats(n_rows)?)),
-        INTEGER => {
-            let values = reader.list(n_rows, i64::from_le_bytes)?;
-            Column::Integer(Arc::new(values), Validity::default())
+        kind @ (INTEGER | TIMESTAMP) => {
+            let values = Arc::new(reader.list(n_rows, i64::from_le_bytes)?);
+            match kind {
+                INTEGER => Column::Integer(values, Validity::default()),
+                _ => Column::Timestamp(values, Validity::default()),
+            }
         }
-        INTEGER_WITH_GAPS => {
-            let flags = reader.list(n_rows, |[valid]| valid == 1)?;
-            let values = reader.list(n_rows, i64::from_le_bytes)?;
-            Column::Integer(Arc::new(values), Validity::new(flags))
+        kind @ (INTEGER_WITH_GAPS | TIMESTAMP_WITH_GAPS) => {
+            let validity = Validity::new(reader.list(n_rows, |[valid]| valid == 1)?);
+            let values = Arc::new(reader.list(n_rows, i64::from_le_bytes)?);
+            match kind {
+                INTEGER_WITH_GAPS => Column::Integer(values, validity),
+                _ => Column::Timestamp(values, validity),
+            }
         }
         BOOLEAN => {
             let flags = reader.list(n_rows, |[flag]: [u8; 1]| flag)?;
@@ -133,6 +156,7 @@ fn read_column(reader: &mut FrameReader<'_>, n_rows: usize) -> Result<Column, Bo
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::table::Timestamp;
 
     fn form(table: &Table) -> Vec<u8> {
         let mut bytes = Vec::new();
@@ -147,6 +171,18 @@ mod tests {
             ("floors", vec![1i64, 2, 3].into()),
             ("garden", vec![Some(true), None, Some(false)].into()),
             ("town", vec![Some("Oslo"), None, Some("Rome")].into()),
+            (
+                "sold",
+                vec![1, 0, -1]
+                    .into_iter()
+                    .map(Timestamp::from_microseconds)
+                    .collect::<Vec<_>>()
+                    .into(),
+            ),
+            (
+                "paid",
+                vec![None, Some(Timestamp::from_microseconds(i64::MAX)), None].into(),
+            ),
         ])
         .unwrap()
     }

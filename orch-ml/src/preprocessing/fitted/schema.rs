@@ -22,6 +22,8 @@ pub enum ColumnKind {
     Text,
     /// Nothing: no row of the table fitted to has a value. Any column will do.
     Empty,
+    /// Timestamps.
+    Timestamp,
 }
 
 impl ColumnKind {
@@ -31,6 +33,7 @@ impl ColumnKind {
             Column::Float(_) | Column::Integer(..) => Self::Number,
             Column::Boolean(..) => Self::Boolean,
             Column::Text(_) => Self::Text,
+            Column::Timestamp(..) => Self::Timestamp,
         }
     }
 
@@ -40,6 +43,7 @@ impl ColumnKind {
             Self::Boolean => "booleans",
             Self::Text => "text",
             Self::Empty => "no values",
+            Self::Timestamp => "timestamps",
         }
     }
 }

@@ -1,26 +1,29 @@
-//! Days as year, month and day, and dates as text.
+//! Days as year, month and day, and dates and times as text.
 
 /// Seconds of a day; leap seconds are not counted.
-pub(super) const SECONDS_PER_DAY: i64 = 86_400;
+pub(crate) const SECONDS_PER_DAY: i64 = 86_400;
 
 /// Seconds from 1970 on to the years 0 and 10000, between which texts have four digits for a year.
-pub(super) const FIRST_SECOND: i64 = -719_528 * SECONDS_PER_DAY;
-pub(super) const END_SECOND: i64 = 2_932_897 * SECONDS_PER_DAY;
+pub(crate) const FIRST_SECOND: i64 = -719_528 * SECONDS_PER_DAY;
+pub(crate) const END_SECOND: i64 = 2_932_897 * SECONDS_PER_DAY;
+
+/// Microseconds of a second.
+pub(crate) const MICROSECONDS: i64 = 1_000_000;
 
 /// A moment to the hour, as a calendar and a clock on the wall have it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) year: i64,
+pub(crate) struct Moment {
+    pub(crate) year: i64,
     /// From 1 on.
-    pub(super) month: i64,
+    pub(crate) month: i64,
     /// From 1 on.
-    pub(super) day: i64,
-    pub(super) hour: i64,
+    pub(crate) day: i64,
+    pub(crate) hour: i64,
 }
 
 impl Moment {
     /// The moment of a second since the beginning of 1970 in UTC.
-    pub(super) fn from_seconds(seconds: i64) -> Self {
+    pub(crate) fn from_seconds(seconds: i64) -> Self {
         let (year, month, day) = civil_from_days(seconds.div_euclid(SECONDS_PER_DAY));
         let hour = seconds.rem_euclid(SECONDS_PER_DAY) / 3600;
         Self {
@@ -31,10 +34,35 @@ impl Moment {
         }
     }
 
-    /// The moment that a text of ISO 8601 names, an offset from UTC being left aside: a date as
-    /// `2024-02-29`, after which may come `T` or a space, hours and minutes, seconds with any
-    /// number of decimals, and `Z` or an offset as `+05:30`, `+0530` or `+05`.
-    pub(super) fn parse(text: &str) -> Option<Self> {
+    /// The moment that a text of ISO 8601 names, an offset from UTC being left aside; see
+    /// [`Written::parse`].
+    pub(crate) fn parse(text: &str) -> Option<Self> {
+        Some(Written::parse(text)?.moment)
+    }
+
+    /// The day of the week, from Monday as 0 on.
+    pub(crate) fn weekday(self) -> i64 {
+        // The first of January 1970 was a Thursday.
+        (days_from_civil(self.year, self.month, self.day) + 3).rem_euclid(7)
+    }
+}
+
+/// A date and time as a text has it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Written {
+    pub(crate) moment: Moment,
+    minute: i64,
+    second: i64,
+    microsecond: i64,
+    /// Seconds that the clock is ahead of UTC; 0 where the text does not say.
+    offset: i64,
+}
+
+impl Written {
+    /// Reads a text of ISO 8601: a date as `2024-02-29`, after which may come `T` or a space, hours
+    /// and minutes, seconds with any number of decimals, of which six are kept, and `Z` or an offset
+    /// as `+05:30`, `+0530` or `+05`.
+    pub(crate) fn parse(text: &str) -> Option<Self> {
         let mut rest = Rest(text.as_bytes());
         let year = rest.digits(4)?;
         rest.byte(b"-")?;
@@ -44,44 +72,52 @@ impl Moment {
         if !(1..=12).contains(&month) || !(1..=days_of_month(year, month)).contains(&day) {
             return None;
         }
-        let mut hour = 0;
+        let (mut hour, mut minute, mut second, mut microsecond, mut offset) = (0, 0, 0, 0, 0);
         if rest.byte(b"T t").is_some() {
             hour = rest.digits(2)?;
             rest.byte(b":")?;
-            let minute = rest.digits(2)?;
-            let mut second = 0;
+            minute = rest.digits(2)?;
             if rest.byte(b":").is_some() {
                 second = rest.digits(2)?;
                 if rest.byte(b".,").is_some() {
-                    rest.digits(1)?;
-                    while rest.digits(1).is_some() {}
+                    microsecond = rest.decimals()?;
                 }
             }
             // A leap second is the 61st of its minute.
             if hour > 23 || minute > 59 || second > 60 {
                 return None;
             }
-            if rest.byte(b"Zz").is_none() && rest.byte(b"+-").is_some() {
-                let hours = rest.digits(2)?;
-                let has_minutes = rest.byte(b":").is_some() || !rest.0.is_empty();
-                let minutes = if has_minutes { rest.digits(2)? } else { 0 };
-                if hours > 23 || minutes > 59 {
-                    return None;
-                }
-            }
+            offset = rest.offset()?;
         }
         rest.0.is_empty().then_some(Self {
+            moment: Moment {
+                year,
+                month,
+                day,
+                hour,
+            },
+            minute,
+            second,
+            microsecond,
+            offset,
+        })
+    }
+
+    /// Microseconds from the beginning of 1970 in UTC on; `None` for a leap second, which is not
+    /// counted.
+    pub(crate) fn to_microseconds(self) -> Option<i64> {
+        if self.second > 59 {
+            return None;
+        }
+        let Moment {
             year,
             month,
             day,
             hour,
-        })
-    }
-
-    /// The day of the week, from Monday as 0 on.
-    pub(super) fn weekday(self) -> i64 {
-        // The first of January 1970 was a Thursday.
-        (days_from_civil(self.year, self.month, self.day) + 3).rem_euclid(7)
+        } = self.moment;
+        let minutes = (days_from_civil(year, month, day) * 24 + hour) * 60 + self.minute;
+        let seconds = minutes * 60 + self.second - self.offset;
+        Some(seconds * MICROSECONDS + self.microsecond)
     }
 }
 
@@ -108,6 +144,35 @@ impl Rest<'_> {
         self.0 = rest;
         let digits = digits.iter().map(|digit| i64::from(digit - b'0'));
         Some(digits.fold(0, |number, digit| 10 * number + digit))
+    }
+
+    /// Reads the decimals of a second, at least one, as microseconds; those after the sixth are cut
+    /// off.
+    fn decimals(&mut self) -> Option<i64> {
+        let mut value = self.digits(1)?;
+        for _ in 1..6 {
+            value = 10 * value + self.digits(1).unwrap_or(0);
+        }
+        while self.digits(1).is_some() {}
+        Some(value)
+    }
+
+    /// Reads an offset from UTC, if there is one, in seconds.
+    fn offset(&mut self) -> Option<i64> {
+        let sign = match self.0.first() {
+            Some(b'Z' | b'z') => 0,
+            Some(b'+') => 1,
+            Some(b'-') => -1,
+            _ => return Some(0),
+        };
+        self.0 = &self.0[1..];
+        if sign == 0 {
+            return Some(0);
+        }
+        let hours = self.digits(2)?;
+        let has_minutes = self.byte(b":").is_some() || !self.0.is_empty();
+        let minutes = if has_minutes { self.digits(2)? } else { 0 };
+        (hours < 24 && minutes < 60).then_some(sign * (hours * 60 + minutes) * 60)
     }
 }
 
@@ -155,7 +220,7 @@ fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
 ///
 /// # Source
 /// `civil_from_days` of the same.
-fn civil_from_days(days: i64) -> (i64, i64, i64) {
+pub(crate) fn civil_from_days(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let era = days.div_euclid(146_097);
     let day_of_era = days.rem_euclid(146_097);
