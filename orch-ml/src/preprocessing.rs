@@ -17,7 +17,6 @@ mod scaling;
 pub(crate) mod statistics;
 
 pub use self::binning::{BinStrategy, BinnedColumn, KBinsDiscretizer};
-pub(crate) use self::calendar::utc_text;
 pub use self::dates::{DatePart, DateParts};
 pub use self::fitted::{
     ColumnKind, DroppedColumns, FittedPreprocessor, FittedStep, PassedColumns, SchemaColumn,

@@ -4,8 +4,9 @@ use std::fmt;
 
 use super::Model;
 use super::algorithm::count;
+use crate::calendar::utc_text;
 use crate::evaluation::metric_text;
-use crate::preprocessing::{SchemaColumn, utc_text};
+use crate::preprocessing::SchemaColumn;
 
 /// The width that a terminal has unless someone widened it.
 const WIDTH: usize = 80;
