@@ -40,7 +40,7 @@ async fn packed(dir: PathBuf) -> anyhow::Result<Kept> {
         .scale(sizes.iter().copied(), Scaling::Standard);
     let (fitted, train, test) = prepare_classes(&train, &test, steps, "species").unzip();
     let options = LogisticOptions::default();
-    let lines = train_logistic(&train, options);
+    let lines = train_logistic(&train, options.clone());
     let metrics = evaluate_classifier::<LogisticModel>(&lines, &test);
     let model =
         pack_classifier::<LogisticModel, LogisticOptions>(&lines, options, &train, &metrics);

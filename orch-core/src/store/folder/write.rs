@@ -212,8 +212,8 @@ impl Writer {
                 }
             }
             Change::Logged { run, logged } => {
-                if let Some((n, ..)) = run_of(run) {
-                    logged::put(&self.connection, n, logged)?;
+                if let Some(run) = run_of(runs, *run) {
+                    logged::put(&self.connection, run.n, logged)?;
                 }
             }
             Change::Cache(row) => put_cache(&self.connection, row)?,
