@@ -208,7 +208,8 @@ impl Model {
         metrics.fold(self, |model, (name, value)| model.with_metric(name, value))
     }
 
-    /// With what tells the code that fitted it from other code: a commit, or the fingerprint of a task.
+    /// With what tells the code that fitted it from other code: a commit, or the
+    /// [fingerprint of a task](orch_core::RegisteredTask::fingerprint).
     pub fn with_code(mut self, fingerprint: impl ToString) -> Self {
         self.code = Some(fingerprint.to_string());
         self

@@ -4,6 +4,7 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
+use std::sync::OnceLock;
 
 use serde_json::Value;
 
@@ -14,7 +15,13 @@ const PACKAGES: [&str; 3] = ["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.
 
 /// The Python of an environment with the packages, which is made the first time and kept in the
 /// target directory; or why there is none.
-fn python() -> Result<PathBuf, String> {
+fn python() -> &'static Result<PathBuf, String> {
+    // Where it is not to be had, one test waits for that, not each.
+    static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
+    PYTHON.get_or_init(make_environment)
+}
+
+fn make_environment() -> Result<PathBuf, String> {
     let home = Path::new(env!("CARGO_TARGET_TMPDIR"));
     let failed = |error: std::io::Error| error.to_string();
     fs::create_dir_all(home).map_err(failed)?;
@@ -36,13 +43,8 @@ fn python() -> Result<PathBuf, String> {
     }
     let system = std::env::var("PYTHON").unwrap_or_else(|_| "python3".to_owned());
     run(Command::new(&system).args(["-m", "venv"]).arg(&environment))?;
-    let install = [
-        "-m",
-        "pip",
-        "install",
-        "--quiet",
-        "--disable-pip-version-check",
-    ];
+    let install = "-m pip install --quiet --disable-pip-version-check --retries 1";
+    let install = install.split(' ');
     run(Command::new(&python).args(install).args(PACKAGES))?;
     fs::write(complete, packages).map_err(failed)?;
     Ok(python)
