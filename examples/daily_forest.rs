@@ -72,7 +72,7 @@ async fn run(args: ForestArguments) -> anyhow::Result<()> {
         println!("{forest}\n\nsaved to {}", model.display());
         println!("{}\n", counts(predictions)?);
     }
-    let shown = show_run(&report, args.report.as_deref());
+    let shown = show_run(&report, args.report.as_deref(), &[]);
     result.with_context(|| format!("cannot learn from `{}`", file.display()))?;
     Ok(shown?)
 }

@@ -1,6 +1,6 @@
 //! How well does a straight line predict? A CSV file with gaps becomes a linear regression and its
 //! error on held-out rows: load -> preprocess -> train_model -> evaluate. With `--store` a second run
-//! computes what has changed. `-- --help` says the rest.
+//! computes what has changed; with `--report` there is a page to look at. `-- --help` says the rest.
 
 use std::process::ExitCode;
 
@@ -9,7 +9,8 @@ use clap::Parser as _;
 use orch_core::{Progress, prelude::*};
 use orch_examples::{WorkflowArguments, collect_logs, engine, exit_code, show_run};
 use orch_ml::{
-    CsvOptions, Dataset, LinearModel, MlError, RegressionMetrics, Split, Table, Test, Train,
+    CsvOptions, Dataset, LinearModel, MlError, Plot, RegressionMetrics, Split, Table, Test, Train,
+    regression_section,
 };
 
 /// Reads the table. Only what may pass is tried again: a missing file stays missing.
@@ -40,11 +41,16 @@ pub fn train_model(train: &Train<Dataset>) -> Result<LinearModel, MlError> {
 
 /// Compares what the model says of rows that it has not seen with what they are.
 #[task(cache)]
-pub fn evaluate(model: &LinearModel, test: &Test<Dataset>) -> Result<RegressionMetrics, MlError> {
-    orch_ml::evaluate_regression(model, test)
+pub fn evaluate(
+    model: &LinearModel,
+    test: &Test<Dataset>,
+) -> Result<(RegressionMetrics, Plot), MlError> {
+    let predictions = model.predict(test.records())?;
+    let residuals = orch_ml::plot_residuals(test.targets().view(), predictions.view())?;
+    Ok((orch_ml::evaluate_regression(model, test)?, residuals))
 }
 
-/// Returns how good the model is on the rows held out.
+/// Returns how good the model is on the rows held out, and where it is wrong.
 #[flow(name = "ml-workflow")]
 pub async fn ml_workflow(
     file: DataFile,
@@ -52,11 +58,11 @@ pub async fn ml_workflow(
     target: String,
     test_fraction: f64,
     seed: u64,
-) -> anyhow::Result<RegressionMetrics> {
+) -> anyhow::Result<(RegressionMetrics, Plot)> {
     let table = load(file); // a handle on a task run that is on its way
     let (train, test) = preprocess(&table, features, target, test_fraction, seed).unzip();
     let model = train_model(&train);
-    Ok(*evaluate(&model, &test).await?)
+    Ok(evaluate(&model, &test).await?.into_inner())
 }
 
 #[tokio::main]
@@ -72,11 +78,13 @@ async fn run(args: WorkflowArguments) -> anyhow::Result<()> {
     let flow = ml_workflow(&file, args.features, args.target, share, args.seed);
     let (result, report) = flow.start(&engine)?.finish().await;
     progress.finish();
-    if let Ok(m) = &result {
+    let mut sections = Vec::new();
+    if let Ok((m, residuals)) = &result {
+        sections.push(regression_section("Rows held out", m).figure(residuals.to_svg()));
         println!("R2   {}\nMAE  {}\nRMSE {}", m.r2, m.mae, m.rmse);
         println!("held-out rows: {}\n", m.n_rows);
     }
-    let shown = show_run(&report, args.report.as_deref());
+    let shown = show_run(&report, args.report.as_deref(), &sections);
     result.with_context(|| format!("cannot learn from `{}`", file.display()))?;
     Ok(shown?)
 }

@@ -6,6 +6,9 @@
 //!                                                     -> train_forest_classifier -> evaluate_classifier
 //! ```
 //!
+//! What the forest says of the test rows is looked into: by island, by feature, and whether its
+//! probabilities come true. `--report DIR` shows it.
+//!
 //! `cargo run --release --example penguins -- --help` lists what it takes.
 
 use std::process::ExitCode;
@@ -15,13 +18,16 @@ use orch_core::Progress;
 use orch_core::prelude::*;
 use orch_examples::{PenguinArguments, collect_logs, engine, exit_code, show_run};
 use orch_ml::tasks::{
-    check, evaluate_classifier, load_csv, prepare_classes, split_table, train_forest_classifier,
+    check, draw_calibration, draw_importance, evaluate_class_slices, evaluate_classifier,
+    importance_forest_classifier, load_csv, prepare_classes, split_table, train_forest_classifier,
     train_logistic,
 };
 use orch_ml::{
-    Check, CheckReport, Checked, ClassificationMetrics, CsvOptions, FittedPreprocessor,
-    ForestClassifier, ForestOptions, ImputeStrategy, LogisticModel, LogisticOptions, OneHotOptions,
-    Preprocessor, Rule, Scaling, Split, Table,
+    CalibrationStrategy, Check, CheckReport, Checked, ClassPredictions, ClassificationDataset,
+    ClassificationMetrics, CsvOptions, FittedPreprocessor, ForestClassifier, ForestOptions,
+    ImputeStrategy, LogisticModel, LogisticOptions, MlError, OneHotOptions, PermutationOptions,
+    Plot, Preprocessor, Rule, Scaling, Split, Table, Test, classification_section, plot_section,
+    table_section,
 };
 
 const SIZES: [&str; 4] = [
@@ -31,13 +37,30 @@ const SIZES: [&str; 4] = [
     "body_mass_g",
 ];
 
-/// What is known of the rows, what was learned of them, and how good both models are.
-type Comparison = (CheckReport, FittedPreprocessor, [ClassificationMetrics; 2]);
+/// What is known of the rows, what was learned of them, how good both models are, and for the forest
+/// the same by island and what it looks like.
+type Comparison = (
+    CheckReport,
+    FittedPreprocessor,
+    [ClassificationMetrics; 2],
+    Table,
+    [Plot; 2],
+);
+const MODELS: [&str; 2] = ["logistic regression", "random forest"];
 
 /// The rows that may be used.
 #[task(cache)]
 pub fn usable(checked: &Checked) -> Table {
     checked.table.clone()
+}
+
+/// What the forest says of the rows to test with.
+#[task(cache)]
+pub fn predict(
+    model: &ForestClassifier,
+    test: &Test<ClassificationDataset>,
+) -> Result<ClassPredictions, MlError> {
+    model.predict(test.records())
 }
 
 /// Tells species apart by sizes, island and sex.
@@ -51,7 +74,7 @@ pub async fn penguins(data: DataFile, seed: u64) -> Result<Comparison, TaskError
     ];
     let checked = check(&table, checks);
     let split = Split::stratified_by("species", 0.25).seed(seed);
-    let (train, test) = split_table(usable(&checked), split).unzip();
+    let (train, test_table) = split_table(usable(&checked), split).unzip();
 
     let words = ["island", "sex"];
     let preprocessor = Preprocessor::new()
@@ -59,7 +82,8 @@ pub async fn penguins(data: DataFile, seed: u64) -> Result<Comparison, TaskError
         .impute(["sex"], ImputeStrategy::MostFrequent)
         .scale(SIZES, Scaling::Standard)
         .one_hot(words, OneHotOptions::default());
-    let (fitted, train, test) = prepare_classes(&train, &test, preprocessor, "species").unzip();
+    let (fitted, train, test) =
+        prepare_classes(&train, &test_table, preprocessor, "species").unzip();
 
     let lines = train_logistic(&train, LogisticOptions::default());
     let trees = train_forest_classifier(
@@ -69,6 +93,11 @@ pub async fn penguins(data: DataFile, seed: u64) -> Result<Comparison, TaskError
             ..Default::default()
         },
     );
+    let predicted = predict(&trees, &test);
+    let slices = evaluate_class_slices(&test_table, "island", &test, &predicted);
+    let calibration = draw_calibration(&test, &predicted, 5, CalibrationStrategy::Uniform);
+    let shuffles = PermutationOptions { n_repeats: 5, seed };
+    let importance = draw_importance(importance_forest_classifier(&trees, &test, shuffles));
     let lines = evaluate_classifier::<LogisticModel>(&lines, &test);
     let trees = evaluate_classifier::<ForestClassifier>(&trees, &test);
     let metrics = [lines.await?.into_inner(), trees.await?.into_inner()];
@@ -76,6 +105,11 @@ pub async fn penguins(data: DataFile, seed: u64) -> Result<Comparison, TaskError
         checked.await?.report.clone(),
         fitted.await?.into_inner(),
         metrics,
+        slices.await?.into_inner(),
+        [
+            importance.await?.into_inner(),
+            calibration.await?.into_inner(),
+        ],
     ))
 }
 
@@ -91,9 +125,14 @@ async fn run(args: PenguinArguments) -> anyhow::Result<()> {
     let flow = penguins(args.data(), args.seed);
     let (result, report) = flow.start(&engine)?.finish().await;
     progress.finish();
-    if let Ok((checks, fitted, metrics)) = &result {
+    let mut sections = Vec::new();
+    if let Ok((checks, fitted, metrics, slices, plots)) = &result {
         println!("{checks}\n\n{fitted}\n");
-        for (name, metrics) in ["logistic regression", "random forest"].iter().zip(metrics) {
+        for (name, metrics) in MODELS.iter().zip(metrics) {
+            sections.push(classification_section(
+                format!("Test rows: {name}"),
+                metrics,
+            ));
             println!("{name}, {} rows that it has not seen:", metrics.n_rows);
             println!(
                 "  accuracy {:.4}, log loss {:.4}",
@@ -108,8 +147,10 @@ async fn run(args: PenguinArguments) -> anyhow::Result<()> {
             }
         }
         println!();
+        sections.push(table_section("Random forest by island", slices));
+        sections.push(plot_section("Random forest in pictures", plots));
     }
-    let shown = show_run(&report, args.report.as_deref());
+    let shown = show_run(&report, args.report.as_deref(), &sections);
     result?;
     Ok(shown?)
 }

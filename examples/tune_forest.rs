@@ -10,6 +10,8 @@
 //! With `--store DIR` it can be killed: started again, it goes on with the trials that are left, and
 //! with `--trials 400` it tries only the 200 new ones.
 //!
+//! `--report DIR` shows the trials and the ROC curve of the best forest.
+//!
 //! `cargo run --release --example tune_forest -- --help` lists what it takes.
 
 use std::process::ExitCode;
@@ -19,15 +21,27 @@ use orch_core::Progress;
 use orch_core::prelude::*;
 use orch_examples::{TuningArguments, collect_logs, engine, exit_code, show_run};
 use orch_ml::tasks::{
-    ForestClassifierSearch, evaluate_forest_classifier, load_csv, search_forest_classifier,
-    separate_label, split_classes, train_best_forest_classifier, train_forest_classifier,
+    ForestClassifierSearch, draw_roc, evaluate_forest_classifier, load_csv,
+    search_forest_classifier, separate_label, split_classes, train_best_forest_classifier,
+    train_forest_classifier,
 };
 use orch_ml::{
-    ClassificationMetrics, ClassificationScoring, CrossValidation, CsvOptions, ForestOptions,
-    MaxFeatures, MlError, Space, Split,
+    ClassPredictions, ClassificationDataset, ClassificationMetrics, ClassificationScoring,
+    CrossValidation, CsvOptions, ForestClassifier, ForestOptions, MaxFeatures, MlError, Plot,
+    Space, Split, Test, classification_section, plot_option, plot_section, search_section,
 };
 
-/// Returns all trials, and how good the best forest and one with default options are.
+/// What a forest says of the rows to test with.
+#[task(cache)]
+pub fn predict(
+    model: &ForestClassifier,
+    test: &Test<ClassificationDataset>,
+) -> Result<ClassPredictions, MlError> {
+    model.predict(test.records())
+}
+
+/// Returns all trials, how good the best forest and one with default options are, and the ROC curve of
+/// the best one.
 #[flow(name = "tune-forest")]
 pub async fn tune_forest(
     data: DataFile,
@@ -35,7 +49,7 @@ pub async fn tune_forest(
     candidates: Vec<ForestOptions>,
     n_folds: usize,
     seed: u64,
-) -> Result<(ForestClassifierSearch, [ClassificationMetrics; 2]), TaskError> {
+) -> Result<(ForestClassifierSearch, [ClassificationMetrics; 2], Plot), TaskError> {
     let dataset = separate_label(load_csv(data, CsvOptions::default()), target);
     let (train, test) = split_classes(&dataset, Split::stratified(0.2).seed(seed)).unzip();
 
@@ -54,10 +68,11 @@ pub async fn tune_forest(
             ..Default::default()
         },
     );
+    let roc = draw_roc(&test, predict(&tuned, &test));
     let tuned = evaluate_forest_classifier(&tuned, &test);
     let default = evaluate_forest_classifier(&default, &test);
     let metrics = [tuned.await?.into_inner(), default.await?.into_inner()];
-    Ok((search.await?.into_inner(), metrics))
+    Ok((search.await?.into_inner(), metrics, roc.await?.into_inner()))
 }
 
 /// Draws options to try.
@@ -92,7 +107,8 @@ async fn run(args: TuningArguments) -> anyhow::Result<()> {
     let progress = Progress::show(&engine);
     let (result, report) = flow.start(&engine)?.finish().await;
     progress.finish();
-    if let Ok((search, [tuned, default])) = &result {
+    let mut sections = Vec::new();
+    if let Ok((search, [tuned, default], roc)) = &result {
         println!("{}\n", search.to_table().head(10));
         println!(
             "best of {} trials: {:?}\n",
@@ -107,8 +123,13 @@ async fn run(args: TuningArguments) -> anyhow::Result<()> {
             println!("  {name:<8} accuracy {accuracy:.4}  log loss {log_loss:.4}");
         }
         println!();
+        sections.push(search_section("Trials", search));
+        let by_option = ["max_depth", "min_samples_leaf"].map(|option| plot_option(search, option));
+        sections.push(plot_section("Scores by option", by_option.iter().flatten()));
+        let best = classification_section("Best forest on test rows", tuned);
+        sections.push(best.figure(roc.to_svg()));
     }
-    let shown = show_run(&report, args.report.as_deref());
+    let shown = show_run(&report, args.report.as_deref(), &sections);
     result?;
     Ok(shown?)
 }

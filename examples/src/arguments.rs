@@ -39,7 +39,7 @@ pub struct WorkflowArguments {
     /// Folder to keep results in: what a later run has in common with this one is not computed again
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Directory to write the graph, the timeline and the whole run to
+    /// Directory to write a page about the run to, and its graph, timeline and data
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }
@@ -83,7 +83,7 @@ pub struct ForestArguments {
     /// Folder to keep results in: what a later run has in common with this one is not computed again
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Directory to write the graph, the timeline and the whole run to
+    /// Directory to write a page about the run to, and its graph, timeline and data
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }
@@ -126,7 +126,7 @@ pub struct TuningArguments {
     /// Folder to keep results in: killed and started again, the search goes on
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Directory to write the graph, the timeline and the whole run to
+    /// Directory to write a page about the run to, and its graph, timeline and data
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }
@@ -153,7 +153,7 @@ pub struct PenguinArguments {
     /// Folder to keep results in: what a later run has in common with this one is not computed again
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
-    /// Directory to write the graph, the timeline and the whole run to
+    /// Directory to write a page about the run to, and its graph, timeline and data
     #[arg(long, value_name = "DIR")]
     pub report: Option<PathBuf>,
 }

@@ -5,7 +5,7 @@ use std::error::Error;
 use std::path::Path;
 use std::process::ExitCode;
 
-use orch_core::report::{LogReport, ReportError};
+use orch_core::report::{LogReport, ReportError, Section};
 use orch_core::store::StoreError;
 use orch_core::{Engine, FlowError, LogLayer, RunReport, State, TaskError};
 use orch_ml::MlError;
@@ -26,13 +26,18 @@ pub fn engine(store: Option<&Path>) -> Result<Engine, StoreError> {
 }
 
 /// Prints what became of a flow run: the time of each task run, the critical path, what was logged
-/// as a warning. Writes its pictures and all that is known of it into a directory, if one is given.
+/// as a warning. Writes a page about it with these sections, its pictures and all that is known of it
+/// into a directory, if one is given.
 ///
 /// A failed one also has an error, which is left to [`exit_code`].
 ///
 /// # Errors
 /// [`ReportError::Write`].
-pub fn show_run(report: &RunReport, dir: Option<&Path>) -> Result<(), ReportError> {
+pub fn show_run(
+    report: &RunReport,
+    dir: Option<&Path>,
+    sections: &[Section],
+) -> Result<(), ReportError> {
     print!("{}", report.task_table());
     if report.state == State::Completed {
         print!("\n{}", report.summary());
@@ -50,7 +55,7 @@ pub fn show_run(report: &RunReport, dir: Option<&Path>) -> Result<(), ReportErro
         warnings(&run.logs, &format!("task run `{}`", run.name));
     }
     if let Some(dir) = dir {
-        let files = report.write_to(dir)?;
+        let files = report.write_with(dir, sections)?;
         println!("\nwritten:");
         for file in files {
             println!("  {}", file.display());

@@ -9,7 +9,7 @@ use orch_core::InjectedFault;
 use orch_core::State;
 use orch_core::testing::{TestEngine, TestRun};
 use orch_ml::{
-    Column, CsvOptions, ForestOptions, MlError, RegressionMetrics, Split, Table,
+    Column, CsvOptions, ForestOptions, MlError, Plot, RegressionMetrics, Split, Table,
     fit_forest_classifier, read_csv, to_classification_dataset, train_test_split,
 };
 
@@ -38,7 +38,7 @@ fn line() -> Table {
     Table::new([("x", Column::from(x)), ("y", Column::from(y))]).unwrap()
 }
 
-async fn run_on_line(engine: TestEngine) -> TestRun<RegressionMetrics> {
+async fn run_on_line(engine: TestEngine) -> TestRun<(RegressionMetrics, Plot)> {
     engine
         .run(ml_workflow("ignored.csv", names(&["x"]), "y", 0.2, 42))
         .await
@@ -69,7 +69,7 @@ async fn penguins_agree_with_scikit_learn() {
         .run(ml_workflow(PENGUINS, features, "body_mass_g", 0.2, 42))
         .await;
     run.assert_completed();
-    let metrics = run.result.unwrap();
+    let (metrics, _) = run.result.unwrap();
     check_metrics(
         &metrics,
         0.8068802835222778,
@@ -87,7 +87,7 @@ async fn diabetes_agrees_with_scikit_learn() {
         .run(ml_workflow(DIABETES, features, "target", 0.25, 7))
         .await;
     run.assert_completed();
-    let metrics = run.result.unwrap();
+    let (metrics, _) = run.result.unwrap();
     check_metrics(
         &metrics,
         0.42602912364275514,
@@ -109,7 +109,7 @@ async fn each_task_runs_once_on_what_the_one_before_it_made() {
     run.assert_edge("train_model", "evaluate");
     run.assert_edge("preprocess", "evaluate");
     run.assert_no_leaks();
-    let metrics = run.result.unwrap();
+    let (metrics, _) = run.result.unwrap();
     assert_eq!(metrics.n_rows, 2); // of the ten rows that are complete
     assert!(metrics.rmse < 1e-9);
 }

@@ -160,12 +160,74 @@ fn ml_workflow_writes_a_report_on_request() {
         check_contains(&out, &[&path.display().to_string()]);
         fs::read_to_string(path).unwrap()
     };
+    let page = read("report.html");
+    check_page(
+        &page,
+        &[
+            "Rows held out",
+            "R2",
+            "0.8069",
+            "Residuals",
+            "Graph",
+            "Timeline",
+        ],
+    );
     check_contains(&read("graph.svg"), &["<svg", "preprocess", "</svg>"]);
     check_contains(&read("timeline.svg"), &["<svg", "evaluate", "</svg>"]);
     check_contains(&read("graph.dot"), &["digraph", "train_model"]);
     check_contains(&read("graph.mmd"), &["flowchart", "load"]);
     let run: serde_json::Value = serde_json::from_str(&read("run.json")).unwrap();
     assert!(run.to_string().contains("ml-workflow"));
+}
+
+/// A page has all that is expected, and nothing that runs or is loaded from somewhere.
+#[track_caller]
+fn check_page(page: &str, expected: &[&str]) {
+    assert!(page.starts_with("<!DOCTYPE html>") && page.ends_with("</html>\n"));
+    let names_of_xml = page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count();
+    assert_eq!(page.matches("://").count(), names_of_xml);
+    assert!(!page.contains("<script") && !page.contains("src="));
+    check_contains(page, expected);
+}
+
+/// The page that an example writes.
+#[track_caller]
+fn page_of(name: &str, arguments: &[&str]) -> String {
+    let dir = tempfile::tempdir().unwrap();
+    let report = ["--report", dir.path().to_str().unwrap()];
+    check_succeeds(name, &[arguments, &report].concat());
+    fs::read_to_string(dir.path().join("report.html")).unwrap()
+}
+
+#[test]
+fn the_page_of_penguins_shows_both_models_and_looks_into_one() {
+    let page = page_of("penguins", &[]);
+    let expected = [
+        "Test rows: logistic regression",
+        "Test rows: random forest",
+        "Random forest by island",
+        "Torgersen",
+        "Permutation importance",
+        "Calibration",
+    ];
+    check_page(&page, &expected);
+    assert_eq!(
+        page.matches("Confusion matrix").count(),
+        4,
+        "title and label of two"
+    );
+}
+
+#[test]
+fn the_page_of_tune_forest_shows_the_trials_and_the_best_forest() {
+    let page = page_of("tune_forest", &["--trials", "3", "--folds", "2"]);
+    let expected = [
+        "Scores of the trials",
+        "Scores by max_depth",
+        "ROC curve",
+        "AUC 0.",
+    ];
+    check_page(&page, &expected);
 }
 
 #[test]
@@ -181,6 +243,11 @@ fn a_failed_run_has_a_report_too() {
     check_contains(
         &fs::read_to_string(report.join("graph.svg")).unwrap(),
         &["</svg>"],
+    );
+    let page = fs::read_to_string(report.join("report.html")).unwrap();
+    check_page(
+        &page,
+        &["failed", "line 2 has 2 cells, expected 3", "skipped"],
     );
 }
 

@@ -34,7 +34,7 @@ pub use self::partial_dependence::{
 pub use self::predictions::ClassPredictions;
 pub(crate) use self::predictions::first_greatest;
 pub use self::regression::{RegressionMetrics, evaluate_regression};
-pub(crate) use self::report::number as metric_text;
+pub(crate) use self::report::number_text;
 pub use self::slices::{classification_by_slice, metrics_by_slice, regression_by_slice};
 use crate::dataset::{ClassLabel, Records};
 use crate::error::MlError;

@@ -50,6 +50,7 @@ mod persistence;
 pub mod plot;
 mod prediction;
 mod preprocessing;
+mod sections;
 mod splitting;
 mod table;
 pub mod tasks;
@@ -114,9 +115,9 @@ pub use crate::npy::{read_npy, write_npy};
 pub use crate::onnx::{export_onnx, to_onnx};
 pub use crate::persistence::{load_model, save_model};
 pub use crate::plot::{
-    Plot, plot_calibration, plot_confusion_matrix, plot_importances, plot_learning_curve,
-    plot_option, plot_permutation_importance, plot_precision_recall, plot_residuals, plot_roc,
-    plot_trials,
+    Plot, plot_calibration, plot_class_calibration, plot_class_precision_recall, plot_class_roc,
+    plot_confusion_matrix, plot_importances, plot_learning_curve, plot_option,
+    plot_permutation_importance, plot_precision_recall, plot_residuals, plot_roc, plot_trials,
 };
 pub use crate::preprocessing::{
     BinStrategy, BinnedColumn, ColumnKind, Components, DatePart, DateParts, DropCategory,
@@ -125,6 +126,9 @@ pub use crate::preprocessing::{
     OrdinalEncoder, OrdinalOptions, PassedColumns, Pca, PcaOptions, PolynomialFeatures,
     PolynomialOptions, Preprocessor, RobustColumn, RobustScaler, Scaling, SchemaColumn,
     StandardColumn, StandardScaler,
+};
+pub use crate::sections::{
+    classification_section, plot_section, regression_section, search_section, table_section,
 };
 pub use crate::splitting::{
     CrossValidation, FitTo, Fold, MeasureWith, Origin, RollingOptions, Rows, Split, SplitBy,

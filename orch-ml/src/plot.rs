@@ -6,7 +6,7 @@
 //!
 //! | Module | Gives |
 //! |---|---|
-//! | `ranking`, `calibration`, `residuals`, `confusion`, `importances`, `learning`, `trials` | the plots |
+//! | `ranking`, `calibration`, `residuals`, `classes`, `confusion`, `importances`, `learning`, `trials` | the plots |
 //! | `axis`, `curves`, `shapes`, `cells`, `bars` | what they are made of, and how that is drawn |
 //! | `svg` | text of SVG: numbers, escaped words, colours |
 
@@ -14,6 +14,7 @@ mod axis;
 mod bars;
 mod calibration;
 mod cells;
+mod classes;
 mod confusion;
 mod curves;
 mod importances;
@@ -30,6 +31,7 @@ pub use self::axis::{Axis, Scale};
 pub use self::bars::{Bar, Bars};
 pub use self::calibration::plot_calibration;
 pub use self::cells::Cells;
+pub use self::classes::{plot_class_calibration, plot_class_precision_recall, plot_class_roc};
 pub use self::confusion::plot_confusion_matrix;
 pub use self::curves::{Curves, Mark, Point, Series};
 pub use self::importances::{plot_importances, plot_permutation_importance};
@@ -37,6 +39,7 @@ pub use self::learning::plot_learning_curve;
 pub use self::ranking::{plot_precision_recall, plot_roc};
 pub use self::residuals::plot_residuals;
 use self::svg::Svg;
+pub(crate) use self::trials::option_text;
 pub use self::trials::{plot_option, plot_trials};
 
 /// A plot: what it shows as data, and the words around it.

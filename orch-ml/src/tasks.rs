@@ -30,6 +30,7 @@
 //! | cluster | [`select_records`], [`cluster_kmeans`], [`cluster_dbscan`], [`predict_cluster`] | the same |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
 //! | predict with any | [`predict_numbers`] | [`predict_classes`] |
+//! | plot | [`draw_residuals`], [`draw_importance`] | [`draw_confusion_matrix`], [`draw_roc`], [`draw_precision_recall`], [`draw_calibration`], [`draw_importance`] |
 //! | keep | [`save_model`], [`load_model`] | the same |
 //!
 //! With `retries`, an error that trying again cannot mend, such as a missing file or a row that is
@@ -68,6 +69,7 @@ mod inspection;
 mod models;
 mod nested;
 mod packing;
+mod plots;
 mod search;
 mod weighted;
 
@@ -111,6 +113,10 @@ pub use self::weighted::{
     select_weights, train_weighted_discrete_bayes, train_weighted_forest_classifier,
     train_weighted_forest_regressor, train_weighted_linear_svm, train_weighted_logistic,
     train_weighted_naive_bayes, train_weighted_tree_classifier, train_weighted_tree_regressor,
+};
+pub use self::plots::{
+    draw_calibration, draw_confusion_matrix, draw_importance, draw_precision_recall,
+    draw_residuals, draw_roc,
 };
 use crate::{
     Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,

@@ -10,13 +10,13 @@ const WIDTH: usize = 10;
 /// Writes a name and a number in two columns, with a line end.
 fn line(f: &mut fmt::Formatter<'_>, name: &str, value: Option<f64>) -> fmt::Result {
     match value {
-        Some(value) => writeln!(f, "{name:<24}{:>WIDTH$}", number(value)),
+        Some(value) => writeln!(f, "{name:<24}{:>WIDTH$}", number_text(value)),
         None => writeln!(f, "{name:<24}{:>WIDTH$}", "-"),
     }
 }
 
 /// Four decimals, unless the number is too large or too small for them.
-pub(crate) fn number(value: f64) -> String {
+pub(crate) fn number_text(value: f64) -> String {
     let size = value.abs();
     if size != 0.0 && size.is_finite() && !(1e-4..1e5).contains(&size) {
         format!("{value:.3e}")

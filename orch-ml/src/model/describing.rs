@@ -5,7 +5,7 @@ use std::fmt;
 use super::Model;
 use super::algorithm::count;
 use crate::calendar::utc_text;
-use crate::evaluation::metric_text;
+use crate::evaluation::number_text;
 use crate::preprocessing::SchemaColumn;
 
 /// The width that a terminal has unless someone widened it.
@@ -46,7 +46,7 @@ impl fmt::Display for Model {
         line(
             f,
             "metrics",
-            metrics.map(|(name, value)| format!("{name} {}", metric_text(value))),
+            metrics.map(|(name, value)| format!("{name} {}", number_text(value))),
         )?;
         line(f, "code", self.code())?;
         let libraries = self.libraries();

@@ -124,7 +124,7 @@ fn along<'a>(
         place.expect("each value is among the distinct ones") as f64
     };
     let places = values.map(place).collect();
-    let names = distinct.iter().map(|value| name_of(value)).collect();
+    let names = distinct.iter().map(|value| option_text(value)).collect();
     Ok((Axis::named(option, names), places))
 }
 
@@ -137,20 +137,20 @@ fn in_order(a: &Value, b: &Value) -> Ordering {
     };
     let by_value = match (a.as_f64(), b.as_f64()) {
         (Some(a), Some(b)) => a.total_cmp(&b),
-        _ => name_of(a).cmp(&name_of(b)),
+        _ => option_text(a).cmp(&option_text(b)),
     };
     kind(a).cmp(&kind(b)).then(by_value)
 }
 
-/// `none`, `sqrt`, `Fraction 0.2`.
-fn name_of(value: &Value) -> String {
+/// The value of an option for people: `none`, `sqrt`, `Fraction 0.2`.
+pub(crate) fn option_text(value: &Value) -> String {
     match value {
         Value::Null => "none".to_owned(),
         Value::String(text) => text.clone(),
         Value::Object(of) if of.len() == 1 => {
             let parts = of
                 .iter()
-                .map(|(name, value)| format!("{name} {}", name_of(value)));
+                .map(|(name, value)| format!("{name} {}", option_text(value)));
             parts.collect()
         }
         value => value.to_string(),
