@@ -106,8 +106,14 @@ fn more(run: &TaskRunReport) -> String {
             "<p>result from flow run <code>{flow_run}</code>, call <code>{call}</code></p>"
         ));
     }
-    if let Some(error) = &run.error {
-        more.push_str(&page::error(error));
+    match &run.error {
+        Some(error) if run.state.is_failure() => more.push_str(&page::error(error)),
+        // The causes are those of another task run, which has them.
+        Some(error) => {
+            let message = page::lines(&error.message);
+            more.push_str(&format!("<p class=\"dim\">{message}</p>"));
+        }
+        None => {}
     }
     if !run.failed_attempts.is_empty() {
         let attempts = run.failed_attempts.iter().map(|failed| {

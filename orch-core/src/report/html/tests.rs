@@ -162,6 +162,20 @@ fn a_task_run_has_its_attempts_times_and_errors_in_its_row() {
 }
 
 #[test]
+fn a_skipped_task_run_says_why_without_the_causes() {
+    let mut report = report(100);
+    let skipped = report.add("score", [0, 0, 0, 0]);
+    report.never_started(skipped, State::Skipped);
+    report.run_mut(skipped).error = Some(ErrorReport {
+        message: "skipped, because `load` did not complete".to_owned(),
+        causes: vec!["no such file".to_owned()],
+    });
+    let html = report.to_html(&[]);
+    let rows = rows(&check_page(&html), "task runs");
+    assert_eq!(rows[0][6], "skipped, because `load` did not complete");
+}
+
+#[test]
 fn a_map_is_one_row_that_counts_its_items() {
     let mut report = report(100);
     let map = report.add("embed_rows", [0, 0, 0, 100]);
