@@ -97,6 +97,14 @@ mod a_report {
             (&live.flow_run, &live.name)
         );
         assert_eq!(recorded.seed, live.seed);
+        for report in [&recorded, &live] {
+            let parameters = report.parameters.iter();
+            let parameters: Vec<_> = parameters.map(|of| (of.name.as_str(), &of.value)).collect();
+            assert_eq!(parameters, [("n", &json!(4))]);
+            assert!(report.manifest["rustc"].is_string());
+        }
+        let page = recorded.to_html(&[]);
+        assert!(page.contains("<dt>n</dt><dd>4</dd>") && page.contains("<dt>rustc</dt>"));
         let sorted = |report: &RunReport| {
             let mut edges: Vec<(u32, u32, EdgeKind)> = report
                 .edges

@@ -109,14 +109,14 @@ pub use self::packing::{
     add_preprocessor, export_onnx, pack_classifier, pack_regressor, predict_probabilities,
     predict_table,
 };
+pub use self::plots::{
+    draw_calibration, draw_confusion_matrix, draw_importance, draw_precision_recall,
+    draw_residuals, draw_roc,
+};
 pub use self::weighted::{
     select_weights, train_weighted_discrete_bayes, train_weighted_forest_classifier,
     train_weighted_forest_regressor, train_weighted_linear_svm, train_weighted_logistic,
     train_weighted_naive_bayes, train_weighted_tree_classifier, train_weighted_tree_regressor,
-};
-pub use self::plots::{
-    draw_calibration, draw_confusion_matrix, draw_importance, draw_precision_recall,
-    draw_residuals, draw_roc,
 };
 use crate::{
     Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,

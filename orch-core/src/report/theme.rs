@@ -75,12 +75,12 @@ pub(super) fn style_sheet(extra: &str, extra_dark: &str) -> String {
         let _ = writeln!(
             css,
             ".orch .{class} .box{{stroke:{stroke};fill:{fill}{dashes}}}\
-             .orch .{class} .solid{{fill:{stroke}}}.orch .{class} .mark{{fill:{stroke}}}"
+             .orch .{class}>.solid{{fill:{stroke}}}.orch .{class} .mark{{fill:{stroke}}}"
         );
         let _ = writeln!(
             dark,
             ".orch .{class} .box{{stroke:{dark_stroke};fill:{dark_fill}}}\
-             .orch .{class} .solid{{fill:{dark_stroke}}}.orch .{class} .mark{{fill:{dark_stroke}}}"
+             .orch .{class}>.solid{{fill:{dark_stroke}}}.orch .{class} .mark{{fill:{dark_stroke}}}"
         );
     }
     format!(

@@ -210,3 +210,20 @@ proptest! {
         prop_assert_eq!(report.task_table().lines().count(), 2);
     }
 }
+
+#[test]
+fn a_part_of_a_bar_has_the_colour_of_its_own_state_also_in_a_failed_node() {
+    let mut report = report(100);
+    let group = report.add("group", [0, 0, 0, 100]);
+    for i in 0..31 {
+        let run = report.add(&format!("item[{i}]"), [0, 0, 0, 100]);
+        report.nest(group, &[run]);
+    }
+    report.run_mut(1).state = State::Failed;
+    report.run_mut(group).state = State::Failed;
+    let svg = report.graph_svg();
+    let bar = r#"<g class="s-completed"><rect class="solid""#;
+    assert!(svg.contains(bar) && svg.contains("class=\"node s-failed"));
+    // A rule for all that is inside of a failed node would make the whole bar red.
+    assert!(svg.contains(".s-completed>.solid{") && !svg.contains(" .solid{"));
+}

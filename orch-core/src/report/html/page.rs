@@ -215,8 +215,16 @@ fn state_styles() -> String {
 /// A state as mark and word; the sign behind the mark asks for its plain form, not a picture.
 pub(super) fn state(state: State, words: &str, is_chip: bool) -> String {
     let (class, chip) = (theme::class(state), if is_chip { " chip" } else { "" });
-    let (mark, words) = (state.mark(), escape::xml(words));
-    format!("<span class=\"state{chip} {class}\">{mark}\u{fe0e} {words}</span>")
+    let words = escape::xml(words);
+    let mark = match state {
+        // Missing in many fonts.
+        State::Paused | State::TimedOut => {
+            let drawn = theme::mark(state, 0.0, 0.0);
+            format!("<svg viewBox=\"0 -10.5 8.4 10.7\" aria-hidden=\"true\">{drawn}</svg>")
+        }
+        state => format!("{}\u{fe0e}", state.mark()),
+    };
+    format!("<span class=\"state{chip} {class}\">{mark} {words}</span>")
 }
 
 /// User text of which the first part is shown if it is long, the rest on demand, and no more than fits

@@ -434,6 +434,30 @@ fn numbers_and_durations_are_aligned_to_the_right() {
 }
 
 #[test]
+fn each_state_has_its_mark_and_its_word() {
+    let mut report = report(100);
+    for state in State::ALL {
+        let run = report.add(state.word(), [0, 0, 0, 50]);
+        report.run_mut(run).state = state;
+    }
+    let html = report.to_html(&[]);
+    let rows = rows(&check_page(&html), "task runs");
+    for (row, state) in rows.iter().zip(State::ALL) {
+        let text = match state {
+            // Drawn, since many fonts lack them.
+            State::Paused | State::TimedOut => format!(" {state}"),
+            state => format!("{}\u{fe0e} {state}", state.mark()),
+        };
+        assert_eq!(row[1], text);
+    }
+    assert_eq!(
+        html.matches("aria-hidden=\"true\"><path").count(),
+        4,
+        "in rows and above"
+    );
+}
+
+#[test]
 fn equal_reports_give_equal_pages() {
     assert_eq!(ml_run().to_html(&[]), ml_run().to_html(&[]));
 }
