@@ -1,7 +1,7 @@
 //! `orch_core::cli` as the whole of a program: what it prints, and what it says of bad input.
 //!
 //! Cargo builds examples before it runs the tests of their package, and puts them beside the tests
-//! (with `--test command_line` alone it does not: add `--examples`).
+//! (with `--test command_line` alone it does not: `cargo build -p orch-examples --examples` does).
 
 use std::fs;
 use std::path::PathBuf;
@@ -54,7 +54,7 @@ impl Place {
             .join(format!("command_line{}", std::env::consts::EXE_SUFFIX));
         assert!(
             program.exists(),
-            "{} is not built: add `--examples`",
+            "{} is not built: run `cargo build -p orch-examples --examples`",
             program.display()
         );
         let output = Command::new(program)

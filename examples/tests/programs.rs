@@ -1,8 +1,8 @@
 //! The examples as programs: what they print, what they write, and what they say of bad input.
 //!
-//! Cargo builds examples before it runs the tests of their package (with `--test programs` alone it
-//! does not: add `--examples`), and puts them beside the tests, where they are looked for. It has
-//! no variable with their paths, as it has for programs of a package.
+//! Cargo builds examples before it runs all tests of their package (with `--test programs` alone it
+//! does not: `cargo build -p orch-examples --examples` does), and puts them beside the tests, where
+//! they are looked for. It has no variable with their paths, as it has for programs of a package.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ fn program(name: &str) -> PathBuf {
         .join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(
         path.exists(),
-        "{} is not built: add `--examples`",
+        "{} is not built: run `cargo build -p orch-examples --examples`",
         path.display()
     );
     path
@@ -446,12 +446,7 @@ fn daily_forest_explains_bad_input_as_well() {
     for (text, target, task_run, expected) in [
         ("", "y", "load_csv", "is empty"),
         ("a,y\n", "y", "separate_label", "has no rows"),
-        (
-            "a,y\n1\n",
-            "y",
-            "load_csv",
-            "line 2 has 1 cells, expected 2",
-        ),
+        ("a,y\n1\n", "y", "load_csv", "line 2 has 1 cell"),
         (
             "a,y\n1,u\n2,v\n",
             "z",
