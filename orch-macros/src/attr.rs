@@ -3,6 +3,7 @@
 //! Each option keeps the key the user wrote, so that a later check can underline it. A wrong
 //! option is reported and left out; the others are read all the same.
 
+mod check;
 mod flow;
 mod hook;
 mod key;
@@ -11,6 +12,7 @@ mod option;
 mod task;
 mod value;
 
+pub(crate) use self::check::{CheckArgs, Severity};
 pub(crate) use self::flow::{FailureMode, FlowArgs, WhenFull};
 pub(crate) use self::hook::Hook;
 pub(crate) use self::key::{KeyPart, take_key};
@@ -29,6 +31,7 @@ pub(crate) enum Attribute {
     Flow,
     Test,
     Code,
+    Check,
 }
 
 impl Attribute {
@@ -39,6 +42,7 @@ impl Attribute {
             Self::Flow => "#[flow]",
             Self::Test => "#[test]",
             Self::Code => "#[code]",
+            Self::Check => "#[check]",
         }
     }
 
@@ -99,6 +103,7 @@ impl Attribute {
             ],
             Self::Test => &["crate"],
             Self::Code => &["uses", "crate"],
+            Self::Check => &["severity", "blocking", "name", "cache", "crate"],
         }
     }
 }

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod attr;
+mod check;
 mod code;
 mod duration;
 mod errors;
@@ -17,7 +18,8 @@ mod tests;
 
 use proc_macro2::TokenStream;
 
-use crate::attr::{Attribute, FlowArgs, TaskArgs};
+use crate::attr::{Attribute, CheckArgs, FlowArgs, TaskArgs};
+use crate::check::Check;
 use crate::errors::Errors;
 use crate::signature::Function;
 
@@ -55,6 +57,28 @@ pub fn code(
     item: proc_macro::TokenStream,
 ) -> proc_macro::TokenStream {
     code_impl(args.into(), item.into()).into()
+}
+
+/// Turns a function into a task that checks a value. Documented at `orch_ml::check`.
+#[proc_macro_attribute]
+pub fn check(
+    args: proc_macro::TokenStream,
+    item: proc_macro::TokenStream,
+) -> proc_macro::TokenStream {
+    check_impl(args.into(), item.into()).into()
+}
+
+fn check_impl(args: TokenStream, item: TokenStream) -> TokenStream {
+    let mut errors = Errors::default();
+    let args = CheckArgs::parse(args, &mut errors);
+    let function = errors.take(Function::read(Attribute::Check, item.clone()));
+    let check = function
+        .clone()
+        .and_then(|function| Check::validated(args, function, &mut errors));
+    match check {
+        Some(check) if errors.is_empty() => check.expand(),
+        _ => fallback::keep_function(function, item, errors),
+    }
 }
 
 fn code_impl(args: TokenStream, item: TokenStream) -> TokenStream {

@@ -1,5 +1,6 @@
 //! What the macros write, and what they say about mistakes.
 
+mod check;
 mod expansion;
 mod fallback;
 mod option;

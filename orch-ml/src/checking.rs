@@ -1,12 +1,16 @@
 //! Checks of the quality of a table, before anything is learned from it.
 
+mod freshness;
 mod report;
 mod rule;
+mod verdict;
 
 use serde::{Deserialize, Serialize};
 
+pub use self::freshness::file_is_fresh;
 pub use self::report::{CheckOutcome, CheckReport};
 pub use self::rule::Rule;
+pub use self::verdict::{CheckResult, CheckReturn, CheckVerdict, Severity, judge};
 use crate::error::MlError;
 use crate::table::Table;
 

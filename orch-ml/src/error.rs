@@ -11,7 +11,7 @@ use orch_core::{ClassifyRetry, Retry};
 
 use self::names::{Names, Nearest};
 use self::problems::Problems;
-use crate::checking::CheckReport;
+use crate::checking::{CheckReport, CheckVerdict};
 use crate::model::InputProblem;
 
 /// Why a table, split, model or metric could not be made.
@@ -146,6 +146,12 @@ pub enum MlError {
         table: TableName,
         /// What all checks found.
         report: Box<CheckReport>,
+    },
+    /// Data does not pass a blocking check of one's own.
+    #[error("a check did not pass: {verdict}")]
+    CheckFailed {
+        /// What the check found.
+        verdict: Box<CheckVerdict>,
     },
     /// Two columns have one name.
     #[error("column `{column}` occurs twice in {table}")]

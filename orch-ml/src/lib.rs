@@ -60,11 +60,15 @@ mod weights;
 
 pub use ndarray;
 
+#[doc = include_str!("../docs/check.md")]
+pub use orch_macros::check;
+
 pub use crate::boosting::{BoostedClassifier, BoostedRegressor, BoostingOptions};
 #[cfg(feature = "boosting")]
 pub use crate::boosting::{fit_boosted_classifier, fit_boosted_regressor};
 pub use crate::checking::{
-    Check, CheckOutcome, CheckReport, Checked, OnFailure, Rule, check_table,
+    Check, CheckOutcome, CheckReport, CheckResult, CheckReturn, CheckVerdict, Checked, OnFailure,
+    Rule, Severity, check_table, file_is_fresh,
 };
 pub use crate::cleaning::{
     ClipBounds, ClippedColumn, Clipper, FillValue, ImputeOptions, ImputeStrategy, ImputedColumn,
@@ -155,3 +159,15 @@ pub use crate::tuning::{
     search_regressor,
 };
 pub use crate::weights::{ClassWeights, FitWeighted, Weighted};
+
+/// What `#[check]` expands to. Not for direct use: it changes with the macro.
+#[doc(hidden)]
+pub mod __private {
+    pub use crate::checking::judge;
+    pub use orch_core::{self, task};
+
+    /// Calls the body of a check.
+    pub fn run<T>(body: impl FnOnce() -> T) -> T {
+        body()
+    }
+}

@@ -17,6 +17,7 @@ mod scaling;
 pub(crate) mod statistics;
 
 pub use self::binning::{BinStrategy, BinnedColumn, KBinsDiscretizer};
+pub(crate) use self::dates::seconds_of_column;
 pub use self::dates::{DatePart, DateParts};
 pub use self::fitted::{
     ColumnKind, DroppedColumns, FittedPreprocessor, FittedStep, PassedColumns, SchemaColumn,

@@ -11,7 +11,7 @@
 //! | Work | Numbers | Classes |
 //! |---|---|---|
 //! | read, clean | [`load_csv`], [`load_json_lines`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
-//! | check | [`check`] | the same |
+//! | check | [`check`], [`check_file_age`], [`passed`] | the same |
 //! | | [`drop_duplicates`], [`drop_duplicates_in`], [`impute`] | the same |
 //! | prepare | [`prepare`], [`fit_preprocessor`], [`apply_preprocessor`] | [`prepare_classes`], [`fit_preprocessor`], [`apply_preprocessor`] |
 //! | select | [`select_features`], [`separate_target`] | [`select_labelled`], [`separate_label`] |
@@ -65,6 +65,7 @@
 
 #[cfg(feature = "boosting")]
 mod boosting;
+mod checks;
 mod inspection;
 mod models;
 mod nested;
@@ -88,6 +89,7 @@ use serde::Serialize;
 
 #[cfg(feature = "boosting")]
 pub use self::boosting::{train_boosted_classifier, train_boosted_regressor};
+pub use self::checks::{check_file_age, passed};
 pub use self::inspection::{
     dependence_forest_classifier, dependence_forest_regressor, dependence_linear,
     evaluate_class_slices, evaluate_slices, importance_forest_classifier,

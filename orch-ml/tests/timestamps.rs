@@ -3,6 +3,7 @@
 mod support;
 
 use std::collections::BTreeMap;
+use std::time::{Duration, UNIX_EPOCH};
 
 use orch_ml::{
     Aggregate, Check, Column, CsvOptions, DatePart, DateParts, FillValue, ImputeStrategy, Join,
@@ -368,15 +369,22 @@ fn periods_and_freshness_are_checked() {
         "! `day` is from 2024-01-02 00:00:00 to 2024-01-05 00:00:00: 1 of 3 rows is not, such as row \
          0 (`2024-01-01 00:00:00`)"
     );
-    let fresh = report(Rule::fresh_since("day", at("2024-01-05"))).unwrap();
-    assert_eq!(fresh.failed().count(), 0);
-    let stale = report(Rule::fresh_since("day", at("2024-01-05T00:00:01"))).unwrap();
-    assert_eq!(
-        stale.to_string(),
-        "! `day` reaches 2024-01-05 00:00:01: the latest is 2024-01-05 00:00:00"
-    );
+    // 2024-01-05 is day 19,727 from 1970-01-01 on (Python: `date.toordinal`).
+    let midnight = UNIX_EPOCH + Duration::from_secs(19_727 * 86_400);
+    let fresh = |after| {
+        let hour = Duration::from_secs(3_600);
+        report(Rule::fresh(
+            "day",
+            hour,
+            midnight + Duration::from_secs(after),
+        ))
+        .unwrap()
+    };
+    assert_eq!(fresh(3_600).failed().count(), 0);
+    assert_eq!(fresh(3_601).failed().count(), 1);
     assert_eq!(report(Rule::schema_of(&table)).unwrap().failed().count(), 0);
-    let error = report(Rule::fresh_since("n", at("2024-01-01"))).unwrap_err();
+    let period = Rule::in_period("n", at("2024-01-01"), at("2024-01-02"));
+    let error = report(period).unwrap_err();
     assert!(matches!(error, MlError::WrongColumnType { .. }), "{error}");
     let error = report(Rule::in_period("day", at("2024-01-02"), at("2024-01-01"))).unwrap_err();
     assert!(matches!(error, MlError::InvalidOption { .. }), "{error}");

@@ -162,6 +162,8 @@ pub(super) fn example(option: &str) -> &'static str {
         "max_running" => "max_running = 2` or `max_running = (2, \"skip\")",
         "crate" => "crate = my_crate::orch_core",
         "inline" => "inline",
+        "severity" => "severity = \"warn\"",
+        "blocking" => "blocking",
         "allow_failure" => "allow_failure",
         _ => "on_failure = notify",
     }

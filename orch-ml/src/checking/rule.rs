@@ -2,9 +2,11 @@
 
 use std::collections::{BTreeSet, HashMap};
 use std::fmt;
+use std::time::{Duration, SystemTime};
 
 use serde::{Deserialize, Serialize};
 
+use super::freshness::{column_problem, in_words};
 use crate::dataset::ClassLabel;
 use crate::error::MlError;
 use crate::features::label_of;
@@ -76,13 +78,26 @@ pub enum Rule {
         /// The latest.
         last: Timestamp,
     },
-    /// The latest moment of a column is not before another: the data is fresh. A column without any
-    /// value breaks the rule.
-    FreshSince {
-        /// The column of timestamps.
+    /// The number of rows differs from the mean of what it was in runs before by at most a share of
+    /// that. Without any runs before, every number passes.
+    RowCountLike {
+        /// What it was before, run by run.
+        before: Vec<usize>,
+        /// The share.
+        tolerance: f64,
+    },
+    /// The newest moment of a column is at most so old. Moments are timestamps, texts of ISO 8601 as
+    /// `2024-02-29` or `2024-02-29T18:30:00+01:00`, in UTC unless they say otherwise, or numbers of
+    /// seconds from the beginning of 1970 on. Moments that are still to come pass.
+    Fresh {
+        /// The column.
         column: String,
-        /// What it must not be before, such as a day before the run.
-        since: Timestamp,
+        /// How old it may be.
+        max_age: Duration,
+        /// The moment at which it is looked at: in a flow
+        /// [`FlowContext::now`](orch_core::FlowContext::now), which tests control and which stays the
+        /// same when the flow run is resumed.
+        now: SystemTime,
     },
 }
 
@@ -117,12 +132,6 @@ impl Rule {
         }
     }
 
-    /// The latest moment of a column is not before another.
-    pub fn fresh_since(column: impl Into<String>, since: Timestamp) -> Self {
-        let column = column.into();
-        Self::FreshSince { column, since }
-    }
-
     /// The values of a column are among those listed.
     pub fn one_of<L: Into<ClassLabel>>(
         column: impl Into<String>,
@@ -138,6 +147,25 @@ impl Rule {
     pub fn unique<S: Into<String>>(columns: impl IntoIterator<Item = S>) -> Self {
         Self::Unique {
             columns: columns.into_iter().map(Into::into).collect(),
+        }
+    }
+
+    /// The number of rows is like the mean of what it was in runs before, up to a share of that.
+    ///
+    /// Reports know what it was: [`CheckReport::n_rows`](crate::CheckReport::n_rows).
+    pub fn row_count_like(before: impl IntoIterator<Item = usize>, tolerance: f64) -> Self {
+        Self::RowCountLike {
+            before: before.into_iter().collect(),
+            tolerance,
+        }
+    }
+
+    /// The newest moment of a column is at most so old.
+    pub fn fresh(column: impl Into<String>, max_age: Duration, now: SystemTime) -> Self {
+        Self::Fresh {
+            column: column.into(),
+            max_age,
+            now,
         }
     }
 
@@ -213,18 +241,6 @@ impl Rule {
                     _ => false,
                 })
             }
-            Self::FreshSince { column, since } => {
-                let cells = timestamps(table, column)?;
-                let moments = (0..cells.len()).filter_map(|row_idx| match cells.value(row_idx) {
-                    Value::Timestamp(moment) => Some(moment),
-                    _ => None,
-                });
-                whole(match moments.max() {
-                    None => Some("it has no value".to_owned()),
-                    Some(latest) if latest < *since => Some(format!("the latest is {latest}")),
-                    Some(_) => None,
-                })
-            }
             Self::OneOf { column, values } => {
                 let cells = table.column(column)?;
                 let allowed: BTreeSet<&ClassLabel> = values.iter().collect();
@@ -279,6 +295,19 @@ impl Rule {
                 let is_near = change <= tolerance * *before as f64;
                 whole((!is_near).then(|| format!("there are {n_rows}")))
             }
+            Self::RowCountLike { before, tolerance } => {
+                check_range("tolerance", *tolerance, f64::INFINITY)?;
+                let n_rows = table.n_rows();
+                let change = mean(before).map_or(0.0, |mean| (n_rows as f64 - mean).abs() / mean);
+                // No rows at all before are a mean of 0, and the same again no change.
+                let is_like = change.is_nan() || change <= *tolerance;
+                whole((!is_like).then(|| format!("there are {n_rows}")))
+            }
+            Self::Fresh {
+                column,
+                max_age,
+                now,
+            } => whole(column_problem(table, column, *max_age, *now)?),
         })
     }
 }
@@ -295,6 +324,11 @@ fn timestamps<'t>(table: &'t Table, name: &str) -> Result<&'t Column, MlError> {
         found: column.type_name(),
         expected: "timestamps (`Table::parse_timestamps` makes them of texts)",
     })
+}
+
+fn mean(counts: &[usize]) -> Option<f64> {
+    let total: f64 = counts.iter().map(|count| *count as f64).sum();
+    (!counts.is_empty()).then(|| total / counts.len() as f64)
 }
 
 /// Refuses a range that is none; from 0 on for shares.
@@ -358,7 +392,6 @@ impl fmt::Display for Rule {
                 first,
                 last,
             } => write!(f, "`{column}` is from {first} to {last}"),
-            Self::FreshSince { column, since } => write!(f, "`{column}` reaches {since}"),
             Self::OneOf { column, values } => {
                 write!(f, "`{column}` is one of ")?;
                 for (place, value) in values.iter().enumerate() {
@@ -387,6 +420,23 @@ impl fmt::Display for Rule {
                     f,
                     "there are {before} rows as before, give or take {percent} %"
                 )
+            }
+            Self::RowCountLike { before, tolerance } => match mean(before) {
+                None => f.write_str("there are as many rows as before, of which nothing is known"),
+                Some(mean) => {
+                    let (percent, n_runs) = (100.0 * tolerance, before.len());
+                    write!(
+                        f,
+                        "there are {mean:.1} rows as in the mean of {n_runs} runs before, give or take \
+                         {percent} %"
+                    )
+                }
+            },
+            Self::Fresh {
+                column, max_age, ..
+            } => {
+                let max_age = in_words(max_age.as_secs_f64());
+                write!(f, "the newest of `{column}` is at most {max_age} old")
             }
         }
     }

@@ -51,6 +51,7 @@ impl MlError {
             Self::NestedJson { .. } => "flatten it before, such as into `address.city`",
             Self::MixedTypes { .. } => "write the values of a key as one type",
             Self::InvalidNpy { .. } => "save it with `numpy.save`, as a matrix of numbers",
+            Self::CheckFailed { .. } => "mend the data, or leave `blocking` out of the check",
             Self::ChecksFailed { .. } => "mend the data, or make the check one that only warns",
             Self::NoTables => "give at least one table",
             Self::TypeMismatch { .. } => "read both with the same types",

@@ -5,7 +5,7 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use super::replace_in_parallel;
-use crate::calendar::{END_SECOND, FIRST_SECOND, MICROSECONDS, Moment};
+use crate::calendar::{END_SECOND, FIRST_SECOND, MICROSECONDS, Moment, Written};
 use crate::error::MlError;
 use crate::table::{Column, Table, Value};
 
@@ -159,6 +159,47 @@ impl DateParts {
 
 /// The moment of each row, `None` where there is no value.
 fn moments(table: &Table, name: &str) -> Result<Vec<Option<Moment>>, MlError> {
+    let in_range = |seconds: i64| {
+        (FIRST_SECOND..END_SECOND)
+            .contains(&seconds)
+            .then(|| Moment::from_seconds(seconds))
+    };
+    // Floats beyond the range of integers become its ends.
+    let of_number = |seconds: f64| in_range(seconds.floor() as i64);
+    read_column(table, name, Moment::parse, in_range, of_number)
+}
+
+/// The seconds from the beginning of 1970 on of each row, `None` where there is no value: those of
+/// texts with their offset from UTC, of numbers themselves.
+///
+/// # Errors
+/// As [`DateParts::apply`].
+pub(crate) fn seconds_of_column(table: &Table, name: &str) -> Result<Vec<Option<f64>>, MlError> {
+    let in_range = |seconds: f64| {
+        (FIRST_SECOND as f64..END_SECOND as f64)
+            .contains(&seconds)
+            .then_some(seconds)
+    };
+    let of_text = |text: &str| {
+        let at = Written::parse(text)?.to_microseconds()?;
+        Some(at as f64 / MICROSECONDS as f64)
+    };
+    read_column(
+        table,
+        name,
+        of_text,
+        |seconds| in_range(seconds as f64),
+        in_range,
+    )
+}
+
+fn read_column<T>(
+    table: &Table,
+    name: &str,
+    of_text: impl Fn(&str) -> Option<T>,
+    of_integer: impl Fn(i64) -> Option<T>,
+    of_float: impl Fn(f64) -> Option<T>,
+) -> Result<Vec<Option<T>>, MlError> {
     let column = table.column(name)?;
     if matches!(column, Column::Boolean(..)) && column.n_missing() < column.len() {
         return Err(MlError::WrongColumnType {
@@ -168,21 +209,15 @@ fn moments(table: &Table, name: &str) -> Result<Vec<Option<Moment>>, MlError> {
             expected: "timestamps, dates as text, or seconds as numbers",
         });
     }
-    let in_range = |seconds: i64| {
-        (FIRST_SECOND..END_SECOND)
-            .contains(&seconds)
-            .then(|| Moment::from_seconds(seconds))
-    };
     let moment = |row_idx: usize| {
         let value = column.value(row_idx);
         let moment = match value {
-            Value::Text(text) => Moment::parse(text),
-            Value::Integer(seconds) => in_range(seconds),
+            Value::Text(text) => of_text(text),
+            Value::Integer(seconds) => of_integer(seconds),
+            Value::Float(seconds) => of_float(seconds),
             Value::Timestamp(timestamp) => {
-                in_range(timestamp.as_microseconds().div_euclid(MICROSECONDS))
+                of_float(timestamp.as_microseconds() as f64 / MICROSECONDS as f64)
             }
-            // Floats beyond the range of integers become its ends.
-            Value::Float(seconds) => in_range(seconds.floor() as i64),
             Value::Boolean(_) | Value::Missing => return Ok(None),
         };
         moment.map(Some).ok_or_else(|| MlError::InvalidDate {

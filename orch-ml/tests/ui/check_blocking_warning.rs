@@ -1,0 +1,8 @@
+use orch_ml::{Table, check};
+
+#[check(severity = "warn", blocking)]
+fn has_rows(table: &Table) -> bool {
+    table.n_rows() > 0
+}
+
+fn main() {}

@@ -1,0 +1,6 @@
+use orch_ml::check;
+
+#[check]
+struct HasRows;
+
+fn main() {}
