@@ -23,6 +23,8 @@
 //! | evaluate by group | [`evaluate_slices`] | [`evaluate_class_slices`] |
 //! | importance of features | [`importance_linear`], [`importance_forest_regressor`] | [`importance_forest_classifier`] |
 //! | dependence on a feature | [`dependence_linear`], [`dependence_forest_regressor`] | [`dependence_forest_classifier`] |
+//! | importance of features of any | [`importance_of_regressor`] | [`importance_of_classifier`] |
+//! | dependence on a feature of any | [`dependence_of_regressor`] | [`dependence_of_classifier`] |
 //! | predict | [`predict_linear`], [`predict_forest_regressor`] | [`predict_forest_classifier`] |
 //! | train others | [`train_ridge`], [`train_lasso`], [`train_elastic_net`], [`train_tree_regressor`] | [`train_logistic`], [`train_linear_svm`], [`train_naive_bayes`], [`train_discrete_bayes`], [`train_tree_classifier`] |
 //! | train with weights | [`select_weights`], [`train_weighted_tree_regressor`], [`train_weighted_forest_regressor`] | [`select_weights`], [`train_weighted_logistic`] and others |
@@ -92,8 +94,10 @@ pub use self::boosting::{train_boosted_classifier, train_boosted_regressor};
 pub use self::checks::{check_file_age, passed};
 pub use self::inspection::{
     dependence_forest_classifier, dependence_forest_regressor, dependence_linear,
-    evaluate_class_slices, evaluate_slices, importance_forest_classifier,
-    importance_forest_regressor, importance_linear,
+    dependence_of_classifier, dependence_of_regressor, evaluate_class_slices, evaluate_slices,
+    importance_forest_classifier, importance_forest_regressor, importance_linear,
+    importance_of_classifier, importance_of_classifier_in_training, importance_of_regressor,
+    importance_of_regressor_in_training,
 };
 pub use self::models::{
     cluster_dbscan, cluster_kmeans, evaluate_classifier, evaluate_regressor, predict_classes,

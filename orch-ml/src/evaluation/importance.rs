@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 use super::{ClassOutcomes, Classifier, Regressor};
 use crate::dataset::{ClassificationDataset, Dataset, Records};
 use crate::error::{MlError, TableName};
+use crate::splitting::{MeasureWith, check_unseen};
 
 /// The streams of random numbers of shuffles, apart from those of splits and forests: this number
 /// in the upper half, that of the shuffle in the lower.
@@ -145,8 +146,12 @@ pub fn permutation_importance(
 /// [`permutation_importance`] of a model of numbers, by a metric of targets and predictions that is
 /// higher for better ones, such as [`r2_score`](crate::r2_score).
 ///
+/// Rows that the model was trained on make features important that it only learned by heart: they are
+/// refused. For those all the same pass the data without its mark, `&*train`.
+///
 /// # Errors
-/// As [`permutation_importance`]; those of [`Regressor::predict`] and of `score`.
+/// As [`permutation_importance`]; [`MlError::TestSeenInTraining`] as
+/// [`evaluate_regression`](crate::evaluate_regression); those of [`Regressor::predict`] and of `score`.
 ///
 /// # Examples
 /// ```
@@ -164,26 +169,31 @@ pub fn permutation_importance(
 /// ```
 pub fn regression_importance<M: Regressor + Sync + ?Sized>(
     model: &M,
-    dataset: &Dataset,
+    test: &impl MeasureWith<Dataset>,
     options: &PermutationOptions,
     score: impl Fn(ArrayView1<'_, f64>, ArrayView1<'_, f64>) -> Result<f64, MlError> + Sync,
 ) -> Result<PermutationImportance, MlError> {
+    check_unseen(model.trained_on(), test.origin())?;
+    let dataset = test.data();
     permutation_importance(dataset.records(), options, |records| {
         score(dataset.targets().view(), model.predict(records)?.view())
     })
 }
 
 /// [`permutation_importance`] of a classifier, by a score of its outcomes that is higher for better
-/// ones, such as their accuracy.
+/// ones, such as their accuracy. Rows that the model was trained on are refused, as by
+/// [`regression_importance`].
 ///
 /// # Errors
-/// As [`permutation_importance`]; those of [`Classifier::predict_probabilities`] and of `score`.
+/// As [`regression_importance`]; those of [`Classifier::predict_probabilities`] and of `score`.
 pub fn classification_importance<M: Classifier + Sync + ?Sized>(
     model: &M,
-    dataset: &ClassificationDataset,
+    test: &impl MeasureWith<ClassificationDataset>,
     options: &PermutationOptions,
     score: impl Fn(&ClassOutcomes) -> Result<f64, MlError> + Sync,
 ) -> Result<PermutationImportance, MlError> {
+    check_unseen(model.trained_on(), test.origin())?;
+    let dataset = test.data();
     permutation_importance(dataset.records(), options, |records| {
         score(&ClassOutcomes::new(&model.predict(records)?, dataset)?)
     })

@@ -2,11 +2,13 @@
 
 use ndarray::Array1;
 use orch_core::task;
+use serde::Serialize;
 
 use crate::{
-    ClassOutcomes, ClassPartialDependence, ClassPredictions, ClassificationDataset, Dataset,
-    ForestClassifier, ForestRegressor, GridOptions, LinearModel, MlError, PartialDependence,
-    PermutationImportance, PermutationOptions, Records, Table, Test,
+    ClassOutcomes, ClassPartialDependence, ClassPredictions, ClassificationDataset,
+    ClassificationScoring, Classifier, Dataset, ForestClassifier, ForestRegressor, GridOptions,
+    LinearModel, MeasureWith, MlError, PartialDependence, PermutationImportance,
+    PermutationOptions, Records, RegressionScoring, Regressor, Scoring, Table, Test, Train,
 };
 
 /// Evaluates predicted numbers for each value of a column of the table that the test rows were taken
@@ -98,5 +100,118 @@ pub fn dependence_forest_classifier(
     feature: &str,
     options: GridOptions,
 ) -> Result<ClassPartialDependence, MlError> {
+    crate::class_partial_dependence(model, records, feature, &options, None)
+}
+
+/// Shuffles features and measures what any model that predicts numbers loses by it; of a score of
+/// which less is better, the negative is measured: [`regression_importance`](crate::regression_importance).
+///
+/// A handle needs the model named: `importance_of_regressor::<RidgeModel>(&model, &test, ..)`.
+#[task(cache)]
+pub fn importance_of_regressor<M>(
+    model: &M,
+    test: &Test<Dataset>,
+    scoring: RegressionScoring,
+    options: PermutationOptions,
+) -> Result<PermutationImportance, MlError>
+where
+    M: Regressor + Sync + Serialize,
+{
+    of_regressor(model, test, scoring, &options)
+}
+
+/// As [`importance_of_regressor`], with the rows that the model was trained on: what it goes by there,
+/// which may be what it learned by heart.
+#[task(cache)]
+pub fn importance_of_regressor_in_training<M>(
+    model: &M,
+    train: &Train<Dataset>,
+    scoring: RegressionScoring,
+    options: PermutationOptions,
+) -> Result<PermutationImportance, MlError>
+where
+    M: Regressor + Sync + Serialize,
+{
+    of_regressor(model, &**train, scoring, &options)
+}
+
+fn of_regressor<M: Regressor + Sync>(
+    model: &M,
+    test: &impl MeasureWith<Dataset>,
+    scoring: RegressionScoring,
+    options: &PermutationOptions,
+) -> Result<PermutationImportance, MlError> {
+    crate::regression_importance(model, test, options, |targets, predictions| {
+        Ok(scoring.rising(scoring.score(targets, predictions)?))
+    })
+}
+
+/// As [`importance_of_regressor`], of any model that predicts classes:
+/// [`classification_importance`](crate::classification_importance).
+#[task(cache)]
+pub fn importance_of_classifier<M>(
+    model: &M,
+    test: &Test<ClassificationDataset>,
+    scoring: ClassificationScoring,
+    options: PermutationOptions,
+) -> Result<PermutationImportance, MlError>
+where
+    M: Classifier + Sync + Serialize,
+{
+    of_classifier(model, test, scoring, &options)
+}
+
+/// As [`importance_of_classifier`], with the rows that the model was trained on.
+#[task(cache)]
+pub fn importance_of_classifier_in_training<M>(
+    model: &M,
+    train: &Train<ClassificationDataset>,
+    scoring: ClassificationScoring,
+    options: PermutationOptions,
+) -> Result<PermutationImportance, MlError>
+where
+    M: Classifier + Sync + Serialize,
+{
+    of_classifier(model, &**train, scoring, &options)
+}
+
+fn of_classifier<M: Classifier + Sync>(
+    model: &M,
+    test: &impl MeasureWith<ClassificationDataset>,
+    scoring: ClassificationScoring,
+    options: &PermutationOptions,
+) -> Result<PermutationImportance, MlError> {
+    crate::classification_importance(model, test, options, |outcomes| {
+        Ok(scoring.rising(scoring.score(outcomes)?))
+    })
+}
+
+/// Mean predictions of any model that predicts numbers, by the value of a feature:
+/// [`partial_dependence`](crate::partial_dependence).
+#[task(cache)]
+pub fn dependence_of_regressor<M>(
+    model: &M,
+    records: &Records,
+    feature: &str,
+    options: GridOptions,
+) -> Result<PartialDependence, MlError>
+where
+    M: Regressor + Sync + Serialize,
+{
+    crate::partial_dependence(model, records, feature, &options, None)
+}
+
+/// Mean probabilities of any model that predicts classes, by the value of a feature:
+/// [`class_partial_dependence`](crate::class_partial_dependence).
+#[task(cache)]
+pub fn dependence_of_classifier<M>(
+    model: &M,
+    records: &Records,
+    feature: &str,
+    options: GridOptions,
+) -> Result<ClassPartialDependence, MlError>
+where
+    M: Classifier + Sync + Serialize,
+{
     crate::class_partial_dependence(model, records, feature, &options, None)
 }

@@ -4,7 +4,6 @@ use orch_core::Rng;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
-use super::scoring::{score_of_classifier, score_of_regressor};
 use super::{ClassificationScoring, RegressionScoring};
 use crate::dataset::{ClassificationDataset, Dataset};
 use crate::error::MlError;
@@ -135,7 +134,7 @@ pub fn regression_learning_curve<M: Regressor>(
         // Of the rows trained on the score is wanted for once, hence without their mark.
         let of_train = evaluate_regression(&model, &**part)?;
         let of_valid = evaluate_regression(&model, held_out)?;
-        Ok([of_train, of_valid].map(|metrics| score_of_regressor(&metrics, scoring)))
+        Ok([of_train, of_valid].map(|metrics| scoring.of(&metrics)))
     })?;
     Ok(LearningCurve { steps, scoring })
 }
@@ -155,7 +154,7 @@ pub fn classification_learning_curve<M: Classifier>(
         let model = fit(part)?;
         let of_train = evaluate_classification(&model, &**part)?;
         let of_valid = evaluate_classification(&model, held_out)?;
-        Ok([of_train, of_valid].map(|metrics| score_of_classifier(&metrics, scoring)))
+        Ok([of_train, of_valid].map(|metrics| scoring.of(&metrics)))
     })?;
     Ok(LearningCurve { steps, scoring })
 }

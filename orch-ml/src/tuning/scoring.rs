@@ -2,21 +2,32 @@
 
 use std::fmt;
 
+use ndarray::ArrayView1;
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
 use crate::dataset::{ClassificationDataset, Dataset};
 use crate::error::MlError;
 use crate::evaluation::{
-    ClassificationMetrics, Classifier, RegressionMetrics, Regressor, evaluate_classification,
-    evaluate_regression,
+    ClassOutcomes, ClassificationMetrics, Classifier, RegressionMetrics, Regressor,
+    evaluate_classification, evaluate_regression,
 };
+use crate::metric::{self, Average};
 use crate::splitting::{CrossValidation, Rows, Train, Valid};
 
 /// A number by which models are compared.
 pub trait Scoring: fmt::Display + Copy {
     /// Whether more is better.
     fn greater_is_better(self) -> bool;
+
+    /// A score of which more is better: the score itself, or its negative.
+    fn rising(self, score: f64) -> f64 {
+        if self.greater_is_better() {
+            score
+        } else {
+            -score
+        }
+    }
 
     /// Whether one score is better than another. A score that is not defined is the worst.
     fn is_better(self, score: f64, than: f64) -> bool {
@@ -41,6 +52,29 @@ pub enum ClassificationScoring {
     MacroF1,
     /// The mean of `-ln(p)` of the right class; less is better.
     LogLoss,
+}
+
+impl ClassificationScoring {
+    /// The score of outcomes, without the other metrics.
+    ///
+    /// # Errors
+    /// [`MlError::NoRows`] and [`MlError::NotAProbability`].
+    pub fn score(self, outcomes: &ClassOutcomes) -> Result<f64, MlError> {
+        match self {
+            Self::Accuracy => metric::accuracy(outcomes.targets(), outcomes.predictions()),
+            Self::MacroF1 => Ok(outcomes.confusion_matrix(None)?.f1(Average::Macro)),
+            Self::LogLoss => metric::log_loss(outcomes.targets(), outcomes.probabilities()),
+        }
+    }
+
+    /// The number among metrics.
+    pub(super) fn of(self, metrics: &ClassificationMetrics) -> f64 {
+        match self {
+            Self::Accuracy => metrics.accuracy,
+            Self::MacroF1 => metrics.macro_f1,
+            Self::LogLoss => metrics.log_loss,
+        }
+    }
 }
 
 impl Scoring for ClassificationScoring {
@@ -69,6 +103,33 @@ pub enum RegressionScoring {
     Mae,
     /// The root of the mean squared error; less is better.
     Rmse,
+}
+
+impl RegressionScoring {
+    /// The score of predictions, without the other metrics.
+    ///
+    /// # Errors
+    /// [`MlError::LengthMismatch`], [`MlError::NoRows`] and [`MlError::NotFinite`].
+    pub fn score(
+        self,
+        targets: ArrayView1<'_, f64>,
+        predictions: ArrayView1<'_, f64>,
+    ) -> Result<f64, MlError> {
+        match self {
+            Self::R2 => metric::r2_score(targets, predictions),
+            Self::Mae => metric::mean_absolute_error(targets, predictions),
+            Self::Rmse => metric::root_mean_squared_error(targets, predictions),
+        }
+    }
+
+    /// The number among metrics.
+    pub(super) fn of(self, metrics: &RegressionMetrics) -> f64 {
+        match self {
+            Self::R2 => metrics.r2,
+            Self::Mae => metrics.mae,
+            Self::Rmse => metrics.rmse,
+        }
+    }
 }
 
 impl Scoring for RegressionScoring {
@@ -114,19 +175,7 @@ pub(super) fn classification_score<M: Classifier>(
     scoring: ClassificationScoring,
 ) -> Result<f64, MlError> {
     let metrics = evaluate_classification(model, valid)?;
-    Ok(score_of_classifier(&metrics, scoring))
-}
-
-/// The metric that a scoring is.
-pub(super) fn score_of_classifier(
-    metrics: &ClassificationMetrics,
-    scoring: ClassificationScoring,
-) -> f64 {
-    match scoring {
-        ClassificationScoring::Accuracy => metrics.accuracy,
-        ClassificationScoring::MacroF1 => metrics.macro_f1,
-        ClassificationScoring::LogLoss => metrics.log_loss,
-    }
+    Ok(scoring.of(&metrics))
 }
 
 /// Fits a regressor to each fold of a cross-validation; returns the scores on what was held out.
@@ -156,16 +205,7 @@ pub(super) fn regression_score<M: Regressor>(
     scoring: RegressionScoring,
 ) -> Result<f64, MlError> {
     let metrics = evaluate_regression(model, valid)?;
-    Ok(score_of_regressor(&metrics, scoring))
-}
-
-/// The metric that a scoring is.
-pub(super) fn score_of_regressor(metrics: &RegressionMetrics, scoring: RegressionScoring) -> f64 {
-    match scoring {
-        RegressionScoring::R2 => metrics.r2,
-        RegressionScoring::Mae => metrics.mae,
-        RegressionScoring::Rmse => metrics.rmse,
-    }
+    Ok(scoring.of(&metrics))
 }
 
 fn over_folds<D: Rows + Sync>(
