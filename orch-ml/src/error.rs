@@ -37,6 +37,18 @@ pub enum MlError {
         /// What the system said.
         source: std::io::Error,
     },
+    /// The store has no flow run of this id.
+    #[error("there is no flow run {run}")]
+    UnknownFlowRun {
+        /// The id.
+        run: String,
+    },
+    /// The store with the flow runs cannot be read.
+    #[error("the recorded flow runs cannot be read")]
+    ReadStore {
+        /// Why not.
+        source: orch_core::store::StoreError,
+    },
     /// The path names a directory where a file is needed.
     #[error("`{}` is a directory, expected a file", path.display())]
     NotAFile {

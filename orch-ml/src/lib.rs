@@ -18,7 +18,9 @@
 //! # Ok::<(), orch_ml::MlError>(())
 //! ```
 //!
-//! [`tasks`] has the same functions as `orch_core` tasks, for flows; [`plot`] draws what they come to.
+//! [`tasks`] has the same functions as `orch_core` tasks, for flows. What they measure is on the record of
+//! the run; [`log_metrics`] and [`NamedMetrics`] put it there from tasks of one's own. [`plot`] draws what
+//! they come to.
 //!
 //! Functions borrow what is large and own what is small; every result can be cloned, sent to
 //! another thread and serialized. Work on many rows uses the current rayon pool, and no result
@@ -42,6 +44,7 @@ mod json_lines;
 mod linfa_tree;
 mod loading;
 mod metric;
+mod mlflow;
 mod model;
 mod npy;
 mod onnx;
@@ -54,6 +57,7 @@ mod sections;
 mod splitting;
 mod table;
 pub mod tasks;
+mod tracking;
 mod training;
 mod tuning;
 mod weights;
@@ -114,6 +118,7 @@ pub use crate::metric::{
     silhouette_score, weighted_accuracy, weighted_log_loss, weighted_mean_absolute_error,
     weighted_mean_squared_error, weighted_r2_score, weighted_root_mean_squared_error,
 };
+pub use crate::mlflow::{MlflowExport, export_mlflow};
 pub use crate::model::{Algorithm, InputProblem, Model, Predictions, TrainingData, TrainingRows};
 pub use crate::npy::{read_npy, write_npy};
 pub use crate::onnx::{export_onnx, to_onnx};
@@ -143,6 +148,7 @@ pub use crate::splitting::{
 pub use crate::table::{
     Aggregate, Column, Join, Order, Table, TextColumn, Timestamp, Validity, Value,
 };
+pub use crate::tracking::{NamedMetrics, log_metrics, log_search, log_trial};
 pub use crate::training::{
     DiscreteBayesModel, DiscreteBayesOptions, ElasticNetModel, ElasticNetOptions,
     FeatureDistribution, LassoOptions, LinearModel, LinearSvm, LinearSvmOptions, LogisticModel,

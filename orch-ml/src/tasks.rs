@@ -35,6 +35,9 @@
 //! | plot | [`draw_residuals`], [`draw_importance`] | [`draw_confusion_matrix`], [`draw_roc`], [`draw_precision_recall`], [`draw_calibration`], [`draw_importance`] |
 //! | keep | [`save_model`], [`load_model`] | the same |
 //!
+//! What trains, evaluates or tries a model logs its options as params and what it measured as metrics: see
+//! [`log_metrics`](crate::log_metrics) and [`log_trial`](crate::log_trial) for the names.
+//!
 //! With `retries`, an error that trying again cannot mend, such as a missing file or a row that is
 //! wrong, ends the task run at its first attempt: see [`MlError`].
 //!
@@ -86,7 +89,7 @@ use std::convert::Infallible;
 use std::path::Path;
 
 use ndarray::Array1;
-use orch_core::{DataFile, Storable, task};
+use orch_core::{DataFile, Storable, Track as _, task};
 use serde::Serialize;
 
 #[cfg(feature = "boosting")]
@@ -124,6 +127,7 @@ pub use self::weighted::{
     train_weighted_forest_regressor, train_weighted_linear_svm, train_weighted_logistic,
     train_weighted_naive_bayes, train_weighted_tree_classifier, train_weighted_tree_regressor,
 };
+use crate::tracking::{log_metrics, note};
 use crate::{
     Check, Checked, ClassPredictions, ClassificationDataset, ClassificationMetrics, CsvOptions,
     Dataset, FittedPreprocessor, ForestClassifier, ForestOptions, ForestRegressor, ImputeOptions,
@@ -336,6 +340,7 @@ pub fn train_forest_regressor(
     train: &Train<Dataset>,
     options: ForestOptions,
 ) -> Result<ForestRegressor, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_forest_regressor(train, &options)
 }
 
@@ -346,6 +351,7 @@ pub fn train_forest_classifier(
     train: &Train<ClassificationDataset>,
     options: ForestOptions,
 ) -> Result<ForestClassifier, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_forest_classifier(train, &options)
 }
 
@@ -355,7 +361,9 @@ pub fn evaluate_linear(
     model: &LinearModel,
     test: &Test<Dataset>,
 ) -> Result<RegressionMetrics, MlError> {
-    crate::evaluate_regression(model, test)
+    let metrics = crate::evaluate_regression(model, test)?;
+    note(|log| log_metrics(log, &metrics));
+    Ok(metrics)
 }
 
 /// Evaluates a random forest that predicts numbers:
@@ -365,7 +373,9 @@ pub fn evaluate_forest_regressor(
     model: &ForestRegressor,
     test: &Test<Dataset>,
 ) -> Result<RegressionMetrics, MlError> {
-    crate::evaluate_regression(model, test)
+    let metrics = crate::evaluate_regression(model, test)?;
+    note(|log| log_metrics(log, &metrics));
+    Ok(metrics)
 }
 
 /// Evaluates a random forest that predicts classes:
@@ -375,7 +385,9 @@ pub fn evaluate_forest_classifier(
     model: &ForestClassifier,
     test: &Test<ClassificationDataset>,
 ) -> Result<ClassificationMetrics, MlError> {
-    crate::evaluate_classification(model, test)
+    let metrics = crate::evaluate_classification(model, test)?;
+    note(|log| log_metrics(log, &metrics));
+    Ok(metrics)
 }
 
 /// Predicts a number for each row: [`LinearModel::predict`].

@@ -46,6 +46,10 @@ impl MlError {
             Self::SplitNotPossible { help, .. } => help,
             Self::UnknownOption { .. } => "use one of the names listed",
             Self::UnfitOption { .. } => "give values of the type of the option",
+            Self::UnknownFlowRun { .. } => "name one that the engine's store has",
+            Self::ReadStore { source } => {
+                source.help().unwrap_or("see to the store, then try again")
+            }
             Self::NoTrials => "try at least one candidate",
             Self::InvalidJson { .. } => "write one object on each line, as `{\"a\": 1}`",
             Self::NestedJson { .. } => "flatten it before, such as into `address.city`",

@@ -1,9 +1,10 @@
 //! Tasks for models beyond linear regression and forests, and for any model.
 
 use ndarray::Array1;
-use orch_core::task;
+use orch_core::{Track as _, task};
 use serde::Serialize;
 
+use crate::tracking::{log_metrics, note};
 use crate::{
     ClassPredictions, ClassificationDataset, ClassificationMetrics, Classifier, Dataset,
     DbscanClusters, DbscanOptions, DiscreteBayesModel, DiscreteBayesOptions, ElasticNetModel,
@@ -16,6 +17,7 @@ use crate::{
 /// Fits a ridge regression: [`fit_ridge`](crate::fit_ridge).
 #[task(cache)]
 pub fn train_ridge(train: &Train<Dataset>, options: RidgeOptions) -> Result<RidgeModel, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_ridge(train, &options)
 }
 
@@ -25,6 +27,7 @@ pub fn train_lasso(
     train: &Train<Dataset>,
     options: LassoOptions,
 ) -> Result<ElasticNetModel, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_lasso(train, &options)
 }
 
@@ -34,6 +37,7 @@ pub fn train_elastic_net(
     train: &Train<Dataset>,
     options: ElasticNetOptions,
 ) -> Result<ElasticNetModel, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_elastic_net(train, &options)
 }
 
@@ -43,6 +47,7 @@ pub fn train_logistic(
     train: &Train<ClassificationDataset>,
     options: LogisticOptions,
 ) -> Result<LogisticModel, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_logistic(train, &options)
 }
 
@@ -52,6 +57,7 @@ pub fn train_linear_svm(
     train: &Train<ClassificationDataset>,
     options: LinearSvmOptions,
 ) -> Result<LinearSvm, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_linear_svm(train, &options)
 }
 
@@ -61,6 +67,7 @@ pub fn train_naive_bayes(
     train: &Train<ClassificationDataset>,
     options: NaiveBayesOptions,
 ) -> Result<NaiveBayesModel, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_naive_bayes(train, &options)
 }
 
@@ -79,6 +86,7 @@ pub fn train_tree_regressor(
     train: &Train<Dataset>,
     options: TreeOptions,
 ) -> Result<TreeRegressor, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_tree_regressor(train, &options)
 }
 
@@ -89,6 +97,7 @@ pub fn train_tree_classifier(
     train: &Train<ClassificationDataset>,
     options: TreeOptions,
 ) -> Result<TreeClassifier, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_tree_classifier(train, &options)
 }
 
@@ -101,6 +110,7 @@ pub fn select_records(table: &Table, features: &[String]) -> Result<Records, MlE
 /// Finds clusters by k-means: [`fit_kmeans`](crate::fit_kmeans).
 #[task(cache)]
 pub fn cluster_kmeans(records: &Records, options: KMeansOptions) -> Result<KMeansModel, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_kmeans(records, &options)
 }
 
@@ -110,6 +120,7 @@ pub fn cluster_dbscan(
     records: &Records,
     options: DbscanOptions,
 ) -> Result<DbscanClusters, MlError> {
+    note(|log| log.log_params(&options));
     crate::fit_dbscan(records, &options)
 }
 
@@ -127,7 +138,9 @@ pub fn evaluate_regressor<M>(model: &M, test: &Test<Dataset>) -> Result<Regressi
 where
     M: Regressor + Serialize,
 {
-    crate::evaluate_regression(model, test)
+    let metrics = crate::evaluate_regression(model, test)?;
+    note(|log| log_metrics(log, &metrics));
+    Ok(metrics)
 }
 
 /// Evaluates any model that predicts classes:
@@ -142,7 +155,9 @@ pub fn evaluate_classifier<M>(
 where
     M: Classifier + Serialize,
 {
-    crate::evaluate_classification(model, test)
+    let metrics = crate::evaluate_classification(model, test)?;
+    note(|log| log_metrics(log, &metrics));
+    Ok(metrics)
 }
 
 /// Predicts a number for each row by any model that does: [`Regressor::predict`].

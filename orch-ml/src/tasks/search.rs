@@ -2,6 +2,8 @@
 
 use orch_core::{TaskRun, map, task};
 
+use crate::tracking::{log_search, log_trial, note};
+
 use crate::{
     ClassificationDataset, ClassificationScoring, CrossValidation, Dataset, ForestClassifier,
     ForestOptions, ForestRegressor, MlError, RegressionScoring, SearchReport, Train, Trial,
@@ -23,7 +25,9 @@ pub fn try_forest_classifier(
 ) -> Result<Trial<ForestOptions>, MlError> {
     let fit = |train: &Train<_>| crate::fit_forest_classifier(train, &options);
     let scores = crate::cross_validate_classifier(train, &validation, scoring, fit)?;
-    Ok(Trial { options, scores })
+    let trial = Trial { options, scores };
+    note(|log| log_trial(log, &trial, scoring));
+    Ok(trial)
 }
 
 /// Scores one candidate: [`cross_validate_regressor`](crate::cross_validate_regressor).
@@ -36,7 +40,9 @@ pub fn try_forest_regressor(
 ) -> Result<Trial<ForestOptions>, MlError> {
     let fit = |train: &Train<_>| crate::fit_forest_regressor(train, &options);
     let scores = crate::cross_validate_regressor(train, &validation, scoring, fit)?;
-    Ok(Trial { options, scores })
+    let trial = Trial { options, scores };
+    note(|log| log_trial(log, &trial, scoring));
+    Ok(trial)
 }
 
 /// Puts the trials of a search in order: [`SearchReport::new`].
@@ -45,7 +51,9 @@ pub fn rank_forest_classifiers(
     trials: Vec<Trial<ForestOptions>>,
     scoring: ClassificationScoring,
 ) -> Result<ForestClassifierSearch, MlError> {
-    SearchReport::new(trials, scoring)
+    let search = SearchReport::new(trials, scoring)?;
+    note(|log| log_search(log, &search));
+    Ok(search)
 }
 
 /// Puts the trials of a search in order: [`SearchReport::new`].
@@ -54,7 +62,9 @@ pub fn rank_forest_regressors(
     trials: Vec<Trial<ForestOptions>>,
     scoring: RegressionScoring,
 ) -> Result<ForestRegressorSearch, MlError> {
-    SearchReport::new(trials, scoring)
+    let search = SearchReport::new(trials, scoring)?;
+    note(|log| log_search(log, &search));
+    Ok(search)
 }
 
 /// Fits a forest with the best options of a search to all rows that the trials had.
