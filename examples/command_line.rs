@@ -12,8 +12,8 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use orch_core::Secret;
 use orch_core::prelude::*;
+use orch_core::{Secret, TrackError};
 
 /// Reads the text, in lower case and without punctuation.
 #[task(cache)]
@@ -23,16 +23,22 @@ fn read(file: DataFile) -> std::io::Result<String> {
     Ok(text.to_lowercase().chars().filter(is_part).collect())
 }
 
-/// Counts the words that are long enough.
+/// Counts the words that are long enough, and notes on the record how many there are.
 #[task(cache)]
-fn count(text: &str, min_length: u32) -> BTreeMap<String, u64> {
-    let mut counts = BTreeMap::new();
+fn count(
+    text: &str,
+    min_length: u32,
+    ctx: &TaskContext,
+) -> Result<BTreeMap<String, u64>, TrackError> {
+    let mut counts: BTreeMap<String, u64> = BTreeMap::new();
     for word in text.split_whitespace() {
         if word.chars().count() >= min_length as usize {
             *counts.entry(word.to_owned()).or_default() += 1;
         }
     }
-    counts
+    let words = counts.values().sum::<u64>() as f64;
+    ctx.log_metrics(0, [("words", words), ("distinct", counts.len() as f64)])?;
+    Ok(counts)
 }
 
 /// Writes the counts into a folder, which has to be there.

@@ -1,6 +1,6 @@
 //! What the examples take from the command line.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::Parser;
 
@@ -137,6 +137,85 @@ impl TuningArguments {
         self.data
             .clone()
             .unwrap_or_else(|| format!("{DATA}/breast_cancer.csv").into())
+    }
+}
+
+/// Runs one flow with several options, and puts the runs side by side.
+#[derive(Debug, Clone, PartialEq, Parser)]
+#[command(name = "compare_runs", version)]
+pub struct ComparisonArguments {
+    /// CSV file with a header line [default: the breast cancer data that comes with the examples]
+    #[arg(long, value_name = "FILE", requires = "target")]
+    data: Option<PathBuf>,
+    /// Column to predict, a class; every other column is a feature
+    #[arg(long, value_name = "COLUMN", default_value = "diagnosis")]
+    pub target: String,
+    /// Metric to show, several times for several; all of them are in the CSV file
+    #[arg(
+        long = "metric",
+        value_name = "NAME",
+        default_values = ["accuracy", "log_loss", "out_of_bag_accuracy", "roc_auc"]
+    )]
+    pub metrics: Vec<String>,
+    /// Decides which rows are tested on, and how the trees grow
+    #[arg(long, default_value_t = 42)]
+    pub seed: u64,
+    /// Folder to keep the runs in [default: one that is gone afterwards]
+    #[arg(long, value_name = "DIR")]
+    store: Option<PathBuf>,
+    /// File to write the whole comparison to, as CSV
+    #[arg(long, value_name = "FILE")]
+    pub csv: Option<PathBuf>,
+}
+
+/// A folder, and whether it goes with the program.
+#[derive(Debug)]
+pub struct StoreFolder {
+    path: PathBuf,
+    is_kept: bool,
+}
+
+impl ComparisonArguments {
+    /// Returns the file to read.
+    pub fn data(&self) -> PathBuf {
+        self.data
+            .clone()
+            .unwrap_or_else(|| format!("{DATA}/breast_cancer.csv").into())
+    }
+
+    /// Returns the folder to keep the runs in.
+    ///
+    /// # Errors
+    /// That of making one.
+    pub fn store(&self) -> std::io::Result<StoreFolder> {
+        if let Some(path) = self.store.clone() {
+            return Ok(StoreFolder {
+                path,
+                is_kept: true,
+            });
+        }
+        let path = std::env::temp_dir().join(format!("compare_runs-{}", std::process::id()));
+        std::fs::create_dir_all(&path)?;
+        Ok(StoreFolder {
+            path,
+            is_kept: false,
+        })
+    }
+}
+
+impl StoreFolder {
+    /// Returns where it is.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+}
+
+impl Drop for StoreFolder {
+    fn drop(&mut self) {
+        if !self.is_kept {
+            // The system empties its temporary directory anyhow.
+            drop(std::fs::remove_dir_all(&self.path));
+        }
     }
 }
 

@@ -5,5 +5,8 @@
 mod arguments;
 mod terminal;
 
-pub use crate::arguments::{ForestArguments, PenguinArguments, TuningArguments, WorkflowArguments};
+pub use crate::arguments::{
+    ComparisonArguments, ForestArguments, PenguinArguments, StoreFolder, TuningArguments,
+    WorkflowArguments,
+};
 pub use crate::terminal::{collect_logs, engine, exit_code, show_run};

@@ -631,6 +631,71 @@ fn a_secret_is_given_by_its_place_and_shown_nowhere() {
 }
 
 #[test]
+fn what_was_logged_is_shown_and_compared() {
+    let place = Place::new();
+    place.counts("--name short --param min_length=1");
+    place.counts("--name long --param min_length=4");
+    place.counts("--name again --param min_length=4");
+    let shown = place.succeeds(
+        "show short",
+        &[
+            "metric    of     last  min  max  points",
+            "distinct  count     5    5    5       1",
+            "words     count     8    8    8       1",
+        ],
+    );
+    check_contains(
+        &place.run("show again").out,
+        &["words     count     0", "is cached from"],
+    );
+    assert!(!shown.contains("artifact"), "{shown}");
+    let report = place.json("show again");
+    let logged = &report["report"]["logged"][0];
+    assert_eq!(
+        (&logged["name"], &logged["metrics"]["words"]["last"]),
+        (&"count".into(), &0.0.into())
+    );
+
+    place.succeeds(
+        "diff short long",
+        &[
+            "parameter `min_length`: 1 -> 4",
+            "metric      before  after  change",
+            "distinct         5      0      -5",
+            "words            8      0      -8",
+        ],
+    );
+    let diff = place.json("diff short long");
+    assert_eq!(diff["metrics"][1]["name"], "words");
+    assert_eq!(
+        (&diff["metrics"][1]["before"], &diff["metrics"][1]["better"]),
+        (&8.0.into(), &Value::Null)
+    );
+
+    let table = place.succeeds(
+        "compare short long again",
+        &[
+            "flow run  state        min_length  distinct  words",
+            "the same in all: file=",
+        ],
+    );
+    assert_eq!(table.lines().count(), 5, "{table}");
+    let comparison = place.json("compare short long");
+    assert_eq!(comparison["params"][0]["values"], serde_json::json!([1, 4]));
+    let csv = place.succeeds(
+        "compare short long --csv",
+        &["param min_length", "metric words"],
+    );
+    assert_eq!(csv.lines().count(), 3, "{csv}");
+    place.fails(
+        "compare short nobody",
+        1,
+        &["there is no flow run `nobody`"],
+    );
+    place.fails("compare", 2, &["required"]);
+}
+
+#[test]
 fn show_writes_a_report() {
     let place = Place::new();
     place.counts("--name first");

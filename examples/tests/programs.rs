@@ -659,3 +659,71 @@ fn daily_forest_keeps_its_results_and_looks_after_the_model_file() {
     check_states(&run("21"), |name| name == "save_model");
     assert!(model.exists());
 }
+
+#[test]
+fn compare_runs_puts_runs_with_several_options_side_by_side() {
+    let dir = tempfile::tempdir().unwrap();
+    let (store, csv) = (dir.path().join("store"), dir.path().join("runs.csv"));
+    let arguments = [
+        "--store",
+        store.to_str().unwrap(),
+        "--csv",
+        csv.to_str().unwrap(),
+    ];
+    let (out, _) = check_succeeds("compare_runs", &arguments);
+    let table: Vec<&str> = out
+        .lines()
+        .take_while(|line| !line.starts_with('*'))
+        .collect();
+    check_contains(
+        table[0],
+        &[
+            "flow run",
+            "max_depth",
+            "min_samples_leaf",
+            "accuracy",
+            "log_loss",
+            "took",
+        ],
+    );
+    assert_eq!(table.len(), 7, "{out}");
+    for row in ["depth 2, leaf 1", "depth 4, leaf 8", "depth any, leaf 1"] {
+        assert!(table.iter().any(|line| line.starts_with(row)), "{out}");
+    }
+    check_contains(
+        &out,
+        &[
+            "* best: greatest accuracy",
+            "least log_loss",
+            "the same in all: ",
+            "n_trees=100",
+            "seed=42",
+        ],
+    );
+    let curve = out
+        .lines()
+        .skip_while(|line| !line.starts_with("least log loss: "));
+    let trees: Vec<&str> = curve
+        .skip(1)
+        .take(4)
+        .map(|line| line.split_whitespace().next().unwrap())
+        .collect();
+    assert_eq!(trees, ["12", "25", "50", "100"]);
+
+    let csv_text = fs::read_to_string(&csv).unwrap();
+    assert_eq!(csv_text.lines().count(), 7, "{csv_text}");
+    check_contains(&csv_text, &["metric recall/benign", "param bootstrap"]);
+    // The second time every result is cached, and what was logged is the same. The name of a flow run
+    // has a comma.
+    let columns = |text: &str| -> Vec<String> {
+        let lines = text.lines().skip(1);
+        lines
+            .map(|line| line.splitn(8, ',').last().unwrap().to_owned())
+            .collect()
+    };
+    check_succeeds("compare_runs", &arguments);
+    assert_eq!(
+        columns(&fs::read_to_string(&csv).unwrap()),
+        columns(&csv_text)
+    );
+}
