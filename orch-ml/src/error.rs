@@ -107,6 +107,44 @@ pub enum MlError {
         /// The cell.
         value: String,
     },
+    /// A database did not do what it was asked.
+    #[error("database `{database}` refuses the query `{query}`")]
+    QueryFailed {
+        /// The database: its file, or its address.
+        database: String,
+        /// The query.
+        query: String,
+        /// Whether it may go away by itself, as a lock that another program holds.
+        may_pass: bool,
+        /// What the database said.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A value of a query that is none of a table.
+    #[error(
+        "row {row_idx} of the query `{query}` of `{database}`, column `{column}`: `{value}` is {problem}"
+    )]
+    QueryValue {
+        /// The database: its file, or its address.
+        database: String,
+        /// The query.
+        query: String,
+        /// The row of the result.
+        row_idx: usize,
+        /// Name of the column.
+        column: String,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
+    /// A database has changes that its file does not have yet.
+    #[error("database `{}` has changes that are only in `{}`", path.display(), log.display())]
+    PendingChanges {
+        /// The file of the database.
+        path: PathBuf,
+        /// The log that has them.
+        log: PathBuf,
+    },
     /// A line that is no JSON object.
     #[error("{table} line {line} is no JSON object: {problem}")]
     InvalidJson {
@@ -664,6 +702,9 @@ impl ClassifyRetry for MlError {
             ReadOnlyFilesystem, Unsupported,
         };
 
+        if let Self::QueryFailed { may_pass: true, .. } = self {
+            return Retry::Default;
+        }
         let (Self::ReadFile { source, .. } | Self::WriteFile { source, .. }) = self else {
             return Retry::Never;
         };

@@ -18,6 +18,18 @@
 //! # Ok::<(), orch_ml::MlError>(())
 //! ```
 //!
+//! # Where tables come from
+//!
+//! | From | Function | Feature |
+//! |---|---|---|
+//! | CSV | [`read_csv`], [`parse_csv`] | |
+//! | JSON lines | [`read_json_lines`], [`read_json_lines_with`] | |
+//! | numpy | [`read_npy`], a matrix | |
+//! | SQLite | `read_sqlite`, `write_sqlite` | `sqlite` |
+//!
+//! Each says file or query, line or row, column and value in its errors. Dates are text unless asked
+//! for: see [`TimestampColumns`] and [`Table::parse_timestamps`].
+//!
 //! [`tasks`] has the same functions as `orch_core` tasks, for flows. What they measure is on the record of
 //! the run; [`log_metrics`] and [`NamedMetrics`] put it there from tasks of one's own. [`plot`] draws what
 //! they come to.
@@ -55,6 +67,10 @@ mod prediction;
 mod preprocessing;
 mod sections;
 mod splitting;
+#[cfg(feature = "sqlite")]
+mod sql;
+#[cfg(feature = "sqlite")]
+mod sqlite;
 mod table;
 pub mod tasks;
 mod tracking;
@@ -145,6 +161,10 @@ pub use crate::splitting::{
     rolling_folds, stratified_k_fold, stratified_rows, time_ordered_rows, train_test_rows,
     train_test_split, train_valid_split,
 };
+#[cfg(feature = "sqlite")]
+pub use crate::sql::SqlValue;
+#[cfg(feature = "sqlite")]
+pub use crate::sqlite::{read_sqlite, write_sqlite};
 pub use crate::table::{
     Aggregate, Column, Join, Order, Table, TextColumn, Timestamp, Validity, Value,
 };

@@ -10,7 +10,7 @@
 //!
 //! | Work | Numbers | Classes |
 //! |---|---|---|
-//! | read, clean | [`load_csv`], [`load_json_lines`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
+//! | read, clean | [`load_csv`], [`load_json_lines`], [`load_json_lines_with`], [`parse_timestamps`], [`drop_incomplete`], [`drop_incomplete_in`] | the same |
 //! | check | [`check`], [`check_file_age`], [`passed`] | the same |
 //! | | [`drop_duplicates`], [`drop_duplicates_in`], [`impute`] | the same |
 //! | prepare | [`prepare`], [`fit_preprocessor`], [`apply_preprocessor`] | [`prepare_classes`], [`fit_preprocessor`], [`apply_preprocessor`] |
@@ -77,6 +77,7 @@ mod nested;
 mod packing;
 mod plots;
 mod search;
+mod sources;
 mod weighted;
 
 pub use self::search::{
@@ -122,6 +123,9 @@ pub use self::plots::{
     draw_calibration, draw_confusion_matrix, draw_importance, draw_precision_recall,
     draw_residuals, draw_roc,
 };
+#[cfg(feature = "sqlite")]
+pub use self::sources::query_sqlite;
+pub use self::sources::{load_json_lines_with, parse_timestamps};
 pub use self::weighted::{
     select_weights, train_weighted_discrete_bayes, train_weighted_forest_classifier,
     train_weighted_forest_regressor, train_weighted_linear_svm, train_weighted_logistic,

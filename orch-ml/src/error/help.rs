@@ -89,6 +89,11 @@ impl MlError {
                 "correct the value, fit to rows that have it, or choose what unknown ones become"
             }
             Self::InvalidDate { .. } => "correct the cell, or leave it empty",
+            Self::QueryFailed { .. } => "correct the query, or check that the database is there",
+            Self::QueryValue { .. } => "convert the column in the query, as with `CAST(.. AS ..)`",
+            Self::PendingChanges { .. } => {
+                "close the programs that use the database, or run `PRAGMA wal_checkpoint(TRUNCATE)`"
+            }
             Self::InvalidTimestamp { .. } => {
                 "correct the cell, or take the column out of `timestamps`: it is text then"
             }

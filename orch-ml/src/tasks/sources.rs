@@ -1,0 +1,40 @@
+//! Tables from elsewhere, as tasks.
+
+use orch_core::{DataFile, task};
+
+#[cfg(feature = "sqlite")]
+use crate::SqlValue;
+use crate::{JsonLinesOptions, MlError, Table};
+
+/// Reads a file of one JSON object a line, with options:
+/// [`read_json_lines_with`](crate::read_json_lines_with).
+#[task(cache)]
+pub fn load_json_lines_with(file: DataFile, options: JsonLinesOptions) -> Result<Table, MlError> {
+    crate::read_json_lines_with(file.path(), &options)
+}
+
+/// Makes columns of text columns of timestamps: [`Table::parse_timestamps`].
+#[task(cache)]
+pub fn parse_timestamps(table: &Table, columns: &[String]) -> Result<Table, MlError> {
+    table.parse_timestamps(columns)
+}
+
+/// Runs a query on a SQLite database: [`read_sqlite`](crate::read_sqlite).
+///
+/// The result is keyed by what is in the database's file, the query and its parameters. A query
+/// should therefore not use what changes by itself, such as `random()` or `date('now')`; and changes
+/// that are only in the log beside the file (`-wal`) are refused, since the file does not have them.
+///
+/// # Errors
+/// As [`read_sqlite`](crate::read_sqlite); [`MlError::PendingChanges`] for a log that is not empty.
+#[cfg(feature = "sqlite")]
+#[task(cache)]
+pub fn query_sqlite(file: DataFile, query: &str, params: &[SqlValue]) -> Result<Table, MlError> {
+    if let Some(log) = crate::sqlite::pending_log(file.path()) {
+        return Err(MlError::PendingChanges {
+            path: file.path().to_path_buf(),
+            log,
+        });
+    }
+    crate::read_sqlite(file.path(), query, params)
+}
