@@ -125,9 +125,9 @@ pub enum MlError {
     )]
     QueryValue {
         /// The database: its file, or its address.
-        database: String,
+        database: Box<str>,
         /// The query.
-        query: String,
+        query: Box<str>,
         /// The row of the result.
         row_idx: usize,
         /// Name of the column.

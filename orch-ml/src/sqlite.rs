@@ -82,8 +82,8 @@ pub fn read_sqlite(path: &Path, query: &str, params: &[SqlValue]) -> Result<Tabl
                 Err(wrong) => Err(wrong),
             };
             wrong.map_err(|(value, problem)| MlError::QueryValue {
-                database: shown(path),
-                query: query.to_owned(),
+                database: shown(path).into(),
+                query: query.into(),
                 row_idx,
                 column: draft.name.clone(),
                 value,
@@ -98,8 +98,8 @@ pub fn read_sqlite(path: &Path, query: &str, params: &[SqlValue]) -> Result<Tabl
         let column = draft.finish().map_err(|(row_idx, value, problem)| {
             let database = shown(path);
             MlError::QueryValue {
-                database,
-                query: query.to_owned(),
+                database: database.into(),
+                query: query.into(),
                 row_idx,
                 column: name.clone(),
                 value,

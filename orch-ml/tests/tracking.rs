@@ -41,13 +41,7 @@ fn logged<'a>(report: &'a RunReport, task: &str) -> &'a LoggedReport {
 #[flow]
 async fn ridge() -> Result<f64, TaskError> {
     let (train, test) = split(numbers(), Split::random(0.3).seed(1)).unzip();
-    let model = train_ridge(
-        &train,
-        RidgeOptions {
-            alpha: 0.5,
-            ..RidgeOptions::default()
-        },
-    );
+    let model = train_ridge(&train, RidgeOptions { alpha: 0.5 });
     Ok(evaluate_regressor::<RidgeModel>(&model, &test).await?.mae)
 }
 
