@@ -134,6 +134,8 @@ pub use crate::metric::{
     silhouette_score, weighted_accuracy, weighted_log_loss, weighted_mean_absolute_error,
     weighted_mean_squared_error, weighted_r2_score, weighted_root_mean_squared_error,
 };
+#[cfg(feature = "mlflow")]
+pub use crate::mlflow::{MlflowError, MlflowOptions, MlflowUpload, MlflowUploadReport};
 pub use crate::mlflow::{MlflowExport, export_mlflow};
 pub use crate::model::{Algorithm, InputProblem, Model, Predictions, TrainingData, TrainingRows};
 pub use crate::npy::{read_npy, write_npy};

@@ -1,4 +1,4 @@
-//! Flow runs for MLflow, as the files that it reads.
+//! Flow runs for MLflow: as the files that it reads, and live to its tracking server.
 //!
 //! A flow is an experiment, a flow run is a run. What the flow body logs and its arguments are called
 //! as they are; what a task run logs has the name of the task run before it, `train/loss`; a further task
@@ -10,7 +10,11 @@
 //! run is from.
 
 mod export;
+#[cfg(feature = "mlflow")]
+mod live;
 mod naming;
 mod run;
 
 pub use self::export::{MlflowExport, export_mlflow};
+#[cfg(feature = "mlflow")]
+pub use self::live::{MlflowError, MlflowOptions, MlflowUpload, MlflowUploadReport};
