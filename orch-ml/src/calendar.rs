@@ -206,7 +206,7 @@ pub(crate) fn utc_text(seconds: u64) -> String {
 /// # Source
 /// Howard Hinnant, *chrono-Compatible Low-Level Date Algorithms* (2013), `days_from_civil`. Years
 /// begin with March there, so that the leap day is the last, and repeat after 400 (an era).
-fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
+pub(crate) fn days_from_civil(year: i64, month: i64, day: i64) -> i64 {
     let year = if month <= 2 { year - 1 } else { year };
     let era = year.div_euclid(400);
     let year_of_era = year.rem_euclid(400);

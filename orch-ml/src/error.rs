@@ -6,6 +6,7 @@ mod problems;
 
 use std::fmt;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use orch_core::{ClassifyRetry, Retry};
 
@@ -144,6 +145,44 @@ pub enum MlError {
         path: PathBuf,
         /// The log that has them.
         log: PathBuf,
+    },
+    /// A server answered, but not with what was asked for.
+    #[error("`{url}` answers with HTTP status {status}")]
+    HttpStatus {
+        /// The address, without what may be secret.
+        url: String,
+        /// The status.
+        status: u16,
+        /// When the server wants to be asked again, from the answer on.
+        retry_after: Option<Duration>,
+    },
+    /// A server did not answer, or not to the end.
+    #[error("cannot get `{url}`")]
+    HttpFailed {
+        /// The address, without what may be secret.
+        url: String,
+        /// Whether it may go away by itself, as a connection that fails.
+        may_pass: bool,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A server has more bytes than are wanted.
+    #[error("`{url}` has more than {max_bytes} bytes")]
+    DownloadTooLarge {
+        /// The address, without what may be secret.
+        url: String,
+        /// The most that is wanted.
+        max_bytes: u64,
+    },
+    /// The bytes that a server gave are not those expected.
+    #[error("the bytes at `{url}` have the checksum {found}, expected {expected}")]
+    ChecksumMismatch {
+        /// The address, without what may be secret.
+        url: String,
+        /// The checksum expected.
+        expected: String,
+        /// The checksum found.
+        found: String,
     },
     /// A line that is no JSON object.
     #[error("{table} line {line} is no JSON object: {problem}")]
@@ -692,8 +731,8 @@ pub enum MlError {
     },
 }
 
-/// Says that only what the system did to a file may go away by itself: a share that does not
-/// answer, a disk that is full. What is wrong with the data, a model or an option stays wrong, and
+/// Says that only what the system did to a file, and what a server or a database does, may go away by
+/// itself: a share that does not answer, a disk that is full, a status of 500 or more. What is wrong with the data, a model or an option stays wrong, and
 /// so does a file that is not there or may not be opened.
 impl ClassifyRetry for MlError {
     fn classify(&self, _attempt: u32) -> Retry {
@@ -702,11 +741,21 @@ impl ClassifyRetry for MlError {
             ReadOnlyFilesystem, Unsupported,
         };
 
-        if let Self::QueryFailed { may_pass: true, .. } = self {
-            return Retry::Default;
-        }
-        let (Self::ReadFile { source, .. } | Self::WriteFile { source, .. }) = self else {
-            return Retry::Never;
+        let source = match self {
+            Self::ReadFile { source, .. } | Self::WriteFile { source, .. } => source,
+            Self::QueryFailed { may_pass, .. } | Self::HttpFailed { may_pass, .. } => {
+                return if *may_pass {
+                    Retry::Default
+                } else {
+                    Retry::Never
+                };
+            }
+            Self::HttpStatus {
+                status: 408 | 425 | 429 | 500..,
+                retry_after,
+                ..
+            } => return retry_after.map_or(Retry::Default, Retry::After),
+            _ => return Retry::Never,
         };
         match source.kind() {
             NotFound | PermissionDenied | IsADirectory | NotADirectory | InvalidFilename

@@ -25,6 +25,7 @@
 //! | CSV | [`read_csv`], [`parse_csv`] | |
 //! | JSON lines | [`read_json_lines`], [`read_json_lines_with`] | |
 //! | numpy | [`read_npy`], a matrix | |
+//! | HTTP | `download`, `read_csv_url` | `http`, `https` |
 //! | SQLite | `read_sqlite`, `write_sqlite` | `sqlite` |
 //!
 //! Each says file or query, line or row, column and value in its errors. Dates are text unless asked
@@ -52,6 +53,8 @@ mod evaluation;
 mod features;
 mod forest;
 mod frame;
+#[cfg(feature = "http")]
+mod http;
 mod json_lines;
 mod linfa_tree;
 mod loading;
@@ -116,6 +119,8 @@ pub use crate::forest::{
     TreeRegressor, fit_forest_classifier, fit_forest_regressor, fit_tree_classifier,
     fit_tree_regressor,
 };
+#[cfg(feature = "http")]
+pub use crate::http::{Checksum, DownloadOptions, Downloaded, download, read_csv_url};
 pub use crate::json_lines::{
     JsonLinesOptions, parse_json_lines, parse_json_lines_with, read_json_lines,
     read_json_lines_with,

@@ -116,6 +116,16 @@ pub fn parse_csv(bytes: &[u8], options: &CsvOptions) -> Result<Table, MlError> {
     parse(&bytes::scan(bytes), None, options)
 }
 
+/// Parses the CSV text of a file that is in memory.
+#[cfg(feature = "http")]
+pub(crate) fn parse_csv_of(
+    bytes: &[u8],
+    name: &Path,
+    options: &CsvOptions,
+) -> Result<Table, MlError> {
+    parse(&bytes::scan(bytes), Some(name), options)
+}
+
 /// What is known of a file before its rows are parsed.
 struct Layout<'a> {
     name: TableName,

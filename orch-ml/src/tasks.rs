@@ -123,6 +123,8 @@ pub use self::plots::{
     draw_calibration, draw_confusion_matrix, draw_importance, draw_precision_recall,
     draw_residuals, draw_roc,
 };
+#[cfg(feature = "http")]
+pub use self::sources::load_csv_url;
 #[cfg(feature = "sqlite")]
 pub use self::sources::query_sqlite;
 pub use self::sources::{load_json_lines_with, parse_timestamps};

@@ -89,6 +89,12 @@ impl MlError {
                 "correct the value, fit to rows that have it, or choose what unknown ones become"
             }
             Self::InvalidDate { .. } => "correct the cell, or leave it empty",
+            Self::HttpStatus { .. } => "check the address, and whether it needs a login",
+            Self::HttpFailed { .. } => "check the address and the network",
+            Self::DownloadTooLarge { .. } => "raise `max_bytes`, if that much is what you want",
+            Self::ChecksumMismatch { .. } => {
+                "check what changed at the source, then use the new checksum"
+            }
             Self::QueryFailed { .. } => "correct the query, or check that the database is there",
             Self::QueryValue { .. } => "convert the column in the query, as with `CAST(.. AS ..)`",
             Self::PendingChanges { .. } => {

@@ -4,6 +4,8 @@ use orch_core::{DataFile, task};
 
 #[cfg(feature = "sqlite")]
 use crate::SqlValue;
+#[cfg(feature = "http")]
+use crate::{Checksum, CsvOptions, DownloadOptions};
 use crate::{JsonLinesOptions, MlError, Table};
 
 /// Reads a file of one JSON object a line, with options:
@@ -17,6 +19,17 @@ pub fn load_json_lines_with(file: DataFile, options: JsonLinesOptions) -> Result
 #[task(cache)]
 pub fn parse_timestamps(table: &Table, columns: &[String]) -> Result<Table, MlError> {
     table.parse_timestamps(columns)
+}
+
+/// Downloads a CSV file and parses it: [`read_csv_url`](crate::read_csv_url).
+///
+/// The result is keyed by the address, the checksum and the options: without a checksum it could not
+/// be kept, since nobody knows whether the file is what it was. For one that changes, call
+/// [`download`](crate::download) in a task of your own and [`load_csv`](super::load_csv) after it.
+#[cfg(feature = "http")]
+#[task(cache)]
+pub fn load_csv_url(url: &str, checksum: Checksum, options: CsvOptions) -> Result<Table, MlError> {
+    crate::read_csv_url(url, &DownloadOptions::of(checksum), &options)
 }
 
 /// Runs a query on a SQLite database: [`read_sqlite`](crate::read_sqlite).
