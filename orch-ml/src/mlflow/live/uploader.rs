@@ -122,7 +122,7 @@ impl Uploader {
                 (key, None)
             }
             Some((index, name, false)) => {
-                let parts = self.parts.entry(flow_run).or_insert_with(Parts::new);
+                let parts = self.parts.entry(flow_run).or_default();
                 ((flow_run, None), Some(parts.of(*index, name).to_owned()))
             }
         };
