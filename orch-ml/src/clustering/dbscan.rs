@@ -1,5 +1,7 @@
 //! Clusters by density.
 
+use std::ops::{ControlFlow, Range};
+
 use rayon::prelude::*;
 use serde::{Deserialize, Serialize};
 
@@ -110,7 +112,7 @@ pub fn fit_dbscan(records: &Records, options: &DbscanOptions) -> Result<DbscanCl
     let mut joined = Joined((0..n_rows).collect());
     for batch in core_rows.chunks(ROWS_PER_BATCH) {
         let cores_before =
-            |row_idx: &usize| rows.neighbours(*row_idx, |other| other < *row_idx && is_core[other]);
+            |row_idx: &usize| rows.neighbours_before(*row_idx, |other| is_core[other]);
         let lists: Vec<Vec<usize>> = batch.par_iter().map(cores_before).collect();
         for (row_idx, others) in batch.iter().zip(lists) {
             others
@@ -153,6 +155,8 @@ struct SortedRows<'a> {
     eps: f64,
     /// The rows in that order.
     order: Vec<usize>,
+    /// The place of each row in that order.
+    places: Vec<usize>,
     /// Their values, feature after feature: distances to many rows are then taken side by side.
     /// Behind the last row there are infinite ones, enough for a full set of distances.
     columns: Vec<Vec<f64>>,
@@ -173,6 +177,10 @@ impl<'a> SortedRows<'a> {
         let cell = |row_idx: usize, feature: usize| records.cells()[row_idx * width + feature];
         let mut order: Vec<usize> = (0..records.n_rows()).collect();
         order.sort_by(|a, b| cell(*a, widest).total_cmp(&cell(*b, widest)));
+        let mut places = vec![0; order.len()];
+        for (place, row_idx) in order.iter().enumerate() {
+            places[*row_idx] = place;
+        }
         let column = |feature| {
             let behind = std::iter::repeat_n(f64::INFINITY, DISTANCES_AT_ONCE);
             let values = order.iter().map(|row_idx| cell(*row_idx, feature));
@@ -183,38 +191,83 @@ impl<'a> SortedRows<'a> {
             records,
             eps,
             order,
+            places,
             widest,
         }
     }
 
     /// Whether there are at least so many rows within `eps`, the row itself included.
     fn has_neighbours(&self, row_idx: usize, n_needed: usize) -> bool {
+        let (place, near) = (self.places[row_idx], self.places_near(row_idx));
         let mut n_found = 0;
-        self.visit_neighbours(row_idx, |_| n_found += 1);
-        n_found >= n_needed
+        let mut count = |_| {
+            n_found += 1;
+            match n_found >= n_needed {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        // From the row itself on, as its neighbours are the more likely the closer they are.
+        self.visit(row_idx, place..near.end, &mut count).is_break()
+            || self
+                .visit(row_idx, near.start..place, &mut count)
+                .is_break()
     }
 
     /// The rows within `eps` of a row for which `is_wanted`, the row itself included.
     fn neighbours(&self, row_idx: usize, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+        self.wanted(row_idx, self.places_near(row_idx), is_wanted)
+    }
+
+    /// Those of them that come before it in the order, so that of two rows one has the other.
+    fn neighbours_before(&self, row_idx: usize, is_wanted: impl Fn(usize) -> bool) -> Vec<usize> {
+        let before = self.places_near(row_idx).start..self.places[row_idx];
+        self.wanted(row_idx, before, is_wanted)
+    }
+
+    fn wanted(
+        &self,
+        row_idx: usize,
+        places: Range<usize>,
+        is_wanted: impl Fn(usize) -> bool,
+    ) -> Vec<usize> {
         let mut neighbours = Vec::new();
-        self.visit_neighbours(row_idx, |other| {
+        let all = self.visit(row_idx, places, &mut |other| {
             if is_wanted(other) {
                 neighbours.push(other);
             }
+            ControlFlow::Continue(())
         });
+        debug_assert!(all.is_continue(), "every row was visited");
         neighbours
     }
 
-    fn visit_neighbours(&self, row_idx: usize, mut visit: impl FnMut(usize)) {
-        let width = self.columns.len();
-        let row = &self.records.cells()[row_idx * width..][..width];
-        let (key, keys) = (row[self.widest], &self.columns[self.widest]);
+    /// The places of the rows that are near enough by the feature of widest range.
+    fn places_near(&self, row_idx: usize) -> Range<usize> {
+        let key = self.row(row_idx)[self.widest];
+        let keys = &self.columns[self.widest][..self.order.len()];
         // Differences, as they are rounded like those that make up the distances.
         let from = keys.partition_point(|other| key - *other > self.eps);
         let to = keys.partition_point(|other| *other - key <= self.eps);
+        from..to
+    }
+
+    fn row(&self, row_idx: usize) -> &[f64] {
+        let width = self.columns.len();
+        &self.records.cells()[row_idx * width..][..width]
+    }
+
+    /// Visits the rows within `eps` of a row at some places, until told to stop.
+    fn visit(
+        &self,
+        row_idx: usize,
+        places: Range<usize>,
+        visit: &mut impl FnMut(usize) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let row = self.row(row_idx);
         let limit = self.eps * self.eps;
-        for first in (from..to).step_by(DISTANCES_AT_ONCE) {
-            let places = first..to.min(first + DISTANCES_AT_ONCE);
+        for first in places.clone().step_by(DISTANCES_AT_ONCE) {
+            let at_once = first..places.end.min(first + DISTANCES_AT_ONCE);
             let mut distances = [0.0; DISTANCES_AT_ONCE];
             let features = row.chunks(FEATURES_AT_ONCE);
             for (values, columns) in features.zip(self.columns.chunks(FEATURES_AT_ONCE)) {
@@ -231,12 +284,13 @@ impl<'a> SortedRows<'a> {
                     break;
                 }
             }
-            for (other, distance) in self.order[places].iter().zip(distances) {
+            for (other, distance) in self.order[at_once].iter().zip(distances) {
                 if distance <= limit {
-                    visit(*other);
+                    visit(*other)?;
                 }
             }
         }
+        ControlFlow::Continue(())
     }
 }
 
