@@ -13,11 +13,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser as _;
-use orch_core::Progress;
 use orch_core::prelude::*;
-use orch_examples::{ForestArguments, collect_logs, engine, exit_code, show_run};
+use orch_examples::{ForestArguments, exit_code, run_flow};
 use orch_ml::tasks::{
     drop_incomplete, evaluate_forest_classifier, load_csv, load_model, pack_classifier,
     predict_table, save_model, separate_label, split_classes, train_forest_classifier,
@@ -51,30 +49,21 @@ pub async fn daily_forest(
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit_code(run(ForestArguments::parse()).await)
-}
-
-async fn run(args: ForestArguments) -> anyhow::Result<()> {
-    collect_logs();
+    let args = ForestArguments::parse();
+    let (file, model) = (args.data(), args.model());
+    let (n_trees, seed) = (args.trees, args.seed);
     let forest = ForestOptions {
-        n_trees: args.trees,
-        seed: args.seed,
+        n_trees,
+        seed,
         ..ForestOptions::default()
     };
-    let (file, model) = (args.data(), args.model());
     let flow = daily_forest(&file, args.target, args.test_fraction, forest, &model);
-
-    let engine = engine(args.store.as_deref())?;
-    let progress = Progress::show(&engine);
-    let (result, report) = flow.start(&engine)?.finish().await;
-    progress.finish();
-    if let Ok((forest, predictions)) = &result {
+    let show = |(forest, predictions): &(Model, Predictions)| {
         println!("{forest}\n\nsaved to {}", model.display());
         println!("{}\n", counts(predictions)?);
-    }
-    let shown = show_run(&report, args.report.as_deref(), &[]);
-    result.with_context(|| format!("cannot learn from `{}`", file.display()))?;
-    Ok(shown?)
+        Ok(Vec::new())
+    };
+    exit_code(run_flow(flow, &file, (args.store, args.report), show).await)
 }
 
 /// How many rows each class got.

@@ -4,10 +4,9 @@
 
 use std::process::ExitCode;
 
-use anyhow::Context as _;
 use clap::Parser as _;
-use orch_core::{Progress, prelude::*};
-use orch_examples::{WorkflowArguments, collect_logs, engine, exit_code, show_run};
+use orch_core::prelude::*;
+use orch_examples::{WorkflowArguments, exit_code, run_flow};
 use orch_ml::{
     CsvOptions, Dataset, LinearModel, MlError, Plot, RegressionMetrics, Split, Table, Test, Train,
     regression_section,
@@ -67,24 +66,15 @@ pub async fn ml_workflow(
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit_code(run(WorkflowArguments::parse()).await)
-}
-
-async fn run(args: WorkflowArguments) -> anyhow::Result<()> {
-    collect_logs();
-    let engine = engine(args.store.as_deref())?;
-    let progress = Progress::show(&engine);
+    let args = WorkflowArguments::parse();
     let (file, share) = (args.data(), args.test_fraction);
     let flow = ml_workflow(&file, args.features, args.target, share, args.seed);
-    let (result, report) = flow.start(&engine)?.finish().await;
-    progress.finish();
-    let mut sections = Vec::new();
-    if let Ok((m, residuals)) = &result {
-        sections.push(regression_section("Rows held out", m).figure(residuals.to_svg()));
+    let show = |(m, residuals): &(RegressionMetrics, Plot)| {
         println!("R2   {}\nMAE  {}\nRMSE {}", m.r2, m.mae, m.rmse);
         println!("held-out rows: {}\n", m.n_rows);
-    }
-    let shown = show_run(&report, args.report.as_deref(), &sections);
-    result.with_context(|| format!("cannot learn from `{}`", file.display()))?;
-    Ok(shown?)
+        Ok(vec![
+            regression_section("Rows held out", m).figure(residuals.to_svg()),
+        ])
+    };
+    exit_code(run_flow(flow, &file, (args.store, args.report), show).await)
 }

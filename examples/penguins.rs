@@ -14,9 +14,9 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use orch_core::Progress;
 use orch_core::prelude::*;
-use orch_examples::{PenguinArguments, collect_logs, engine, exit_code, show_run};
+use orch_core::report::Section;
+use orch_examples::{PenguinArguments, exit_code, run_flow};
 use orch_ml::tasks::{
     check, draw_calibration, draw_importance, evaluate_class_slices, evaluate_classifier,
     importance_forest_classifier, load_csv, prepare_classes, split_table, train_forest_classifier,
@@ -115,42 +115,29 @@ pub async fn penguins(data: DataFile, seed: u64) -> Result<Comparison, TaskError
 
 #[tokio::main]
 async fn main() -> ExitCode {
-    exit_code(run(PenguinArguments::parse()).await)
+    let args = PenguinArguments::parse();
+    let file = args.data();
+    let flow = penguins(&file, args.seed);
+    exit_code(run_flow(flow, &file, (args.store, args.report), show).await)
 }
 
-async fn run(args: PenguinArguments) -> anyhow::Result<()> {
-    collect_logs();
-    let engine = engine(args.store.as_deref())?;
-    let progress = Progress::show(&engine);
-    let flow = penguins(args.data(), args.seed);
-    let (result, report) = flow.start(&engine)?.finish().await;
-    progress.finish();
+/// Prints how good the models are, and puts it on a page.
+fn show((checks, fitted, metrics, slices, plots): &Comparison) -> anyhow::Result<Vec<Section>> {
+    println!("{checks}\n\n{fitted}\n");
     let mut sections = Vec::new();
-    if let Ok((checks, fitted, metrics, slices, plots)) = &result {
-        println!("{checks}\n\n{fitted}\n");
-        for (name, metrics) in MODELS.iter().zip(metrics) {
-            sections.push(classification_section(
-                format!("Test rows: {name}"),
-                metrics,
-            ));
-            println!("{name}, {} rows that it has not seen:", metrics.n_rows);
-            println!(
-                "  accuracy {:.4}, log loss {:.4}",
-                metrics.accuracy, metrics.log_loss
-            );
-            for class in &metrics.classes {
-                let (precision, recall) = (class.precision, class.recall);
-                println!(
-                    "  {:<10} precision {precision:.3}  recall {recall:.3}",
-                    class.label
-                );
-            }
+    for (name, metrics) in MODELS.iter().zip(metrics) {
+        let title = format!("Test rows: {name}");
+        sections.push(classification_section(title, metrics));
+        let (accuracy, log_loss) = (metrics.accuracy, metrics.log_loss);
+        println!("{name}, {} rows that it has not seen:", metrics.n_rows);
+        println!("  accuracy {accuracy:.4}, log loss {log_loss:.4}");
+        for class in &metrics.classes {
+            let (label, precision, recall) = (&class.label, class.precision, class.recall);
+            println!("  {label:<10} precision {precision:.3}  recall {recall:.3}");
         }
-        println!();
-        sections.push(table_section("Random forest by island", slices));
-        sections.push(plot_section("Random forest in pictures", plots));
     }
-    let shown = show_run(&report, args.report.as_deref(), &sections);
-    result?;
-    Ok(shown?)
+    println!();
+    sections.push(table_section("Random forest by island", slices));
+    sections.push(plot_section("Random forest in pictures", plots));
+    Ok(sections)
 }

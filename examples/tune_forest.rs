@@ -17,9 +17,9 @@
 use std::process::ExitCode;
 
 use clap::Parser as _;
-use orch_core::Progress;
 use orch_core::prelude::*;
-use orch_examples::{TuningArguments, collect_logs, engine, exit_code, show_run};
+use orch_core::report::Section;
+use orch_examples::{TuningArguments, exit_code, run_flow};
 use orch_ml::tasks::{
     ForestClassifierSearch, draw_roc, evaluate_forest_classifier, load_csv,
     search_forest_classifier, separate_label, split_classes, train_best_forest_classifier,
@@ -31,6 +31,9 @@ use orch_ml::{
     Space, Split, Test, classification_section, plot_option, plot_section, search_section,
 };
 
+/// All trials, how good the best forest and one with default options are, and the ROC curve of the best.
+type Tuned = (ForestClassifierSearch, [ClassificationMetrics; 2], Plot);
+
 /// What a forest says of the rows to test with.
 #[task(cache)]
 pub fn predict(
@@ -40,8 +43,7 @@ pub fn predict(
     model.predict(test.records())
 }
 
-/// Returns all trials, how good the best forest and one with default options are, and the ROC curve of
-/// the best one.
+/// Looks for good options, and measures what they are worth.
 #[flow(name = "tune-forest")]
 pub async fn tune_forest(
     data: DataFile,
@@ -49,7 +51,7 @@ pub async fn tune_forest(
     candidates: Vec<ForestOptions>,
     n_folds: usize,
     seed: u64,
-) -> Result<(ForestClassifierSearch, [ClassificationMetrics; 2], Plot), TaskError> {
+) -> Result<Tuned, TaskError> {
     let dataset = separate_label(load_csv(data, CsvOptions::default()), target);
     let (train, test) = split_classes(&dataset, Split::stratified(0.2).seed(seed)).unzip();
 
@@ -99,37 +101,27 @@ async fn main() -> ExitCode {
 }
 
 async fn run(args: TuningArguments) -> anyhow::Result<()> {
-    collect_logs();
     let (file, seed) = (args.data(), args.seed);
     let candidates = candidates(args.trials, seed)?;
     let flow = tune_forest(&file, args.target, candidates, args.folds, seed);
-    let engine = engine(args.store.as_deref())?;
-    let progress = Progress::show(&engine);
-    let (result, report) = flow.start(&engine)?.finish().await;
-    progress.finish();
-    let mut sections = Vec::new();
-    if let Ok((search, [tuned, default], roc)) = &result {
-        println!("{}\n", search.to_table().head(10));
-        println!(
-            "best of {} trials: {:?}\n",
-            search.trials().len(),
-            search.best().options
-        );
-        println!("on {} rows that no trial has seen:", tuned.n_rows);
-        for (name, metrics) in [("tuned", tuned), ("default", default)] {
-            let ClassificationMetrics {
-                accuracy, log_loss, ..
-            } = metrics;
-            println!("  {name:<8} accuracy {accuracy:.4}  log loss {log_loss:.4}");
-        }
-        println!();
-        sections.push(search_section("Trials", search));
-        let by_option = ["max_depth", "min_samples_leaf"].map(|option| plot_option(search, option));
-        sections.push(plot_section("Scores by option", by_option.iter().flatten()));
-        let best = classification_section("Best forest on test rows", tuned);
-        sections.push(best.figure(roc.to_svg()));
+    run_flow(flow, &file, (args.store, args.report), show).await
+}
+
+/// Prints how good the options are, and puts it on a page.
+fn show((search, [tuned, default], roc): &Tuned) -> anyhow::Result<Vec<Section>> {
+    println!("{}\n", search.to_table().head(10));
+    let (n_trials, best) = (search.trials().len(), &search.best().options);
+    println!("best of {n_trials} trials: {best:?}\n");
+    println!("on {} rows that no trial has seen:", tuned.n_rows);
+    for (name, metrics) in [("tuned", tuned), ("default", default)] {
+        let (accuracy, log_loss) = (metrics.accuracy, metrics.log_loss);
+        println!("  {name:<8} accuracy {accuracy:.4}  log loss {log_loss:.4}");
     }
-    let shown = show_run(&report, args.report.as_deref(), &sections);
-    result?;
-    Ok(shown?)
+    println!();
+    let by_option = ["max_depth", "min_samples_leaf"].map(|option| plot_option(search, option));
+    Ok(vec![
+        search_section("Trials", search),
+        plot_section("Scores by option", by_option.iter().flatten()),
+        classification_section("Best forest on test rows", tuned).figure(roc.to_svg()),
+    ])
 }

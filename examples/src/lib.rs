@@ -9,4 +9,4 @@ pub use crate::arguments::{
     ComparisonArguments, ForestArguments, PenguinArguments, StoreFolder, TuningArguments,
     WorkflowArguments,
 };
-pub use crate::terminal::{collect_logs, engine, exit_code, show_run};
+pub use crate::terminal::{collect_logs, engine, exit_code, run_flow};

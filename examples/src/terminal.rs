@@ -2,12 +2,13 @@
 
 use std::backtrace::BacktraceStatus;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use orch_core::report::{LogReport, ReportError, Section};
 use orch_core::store::StoreError;
-use orch_core::{Engine, FlowError, LogLayer, RunReport, State, TaskError};
+use orch_core::{Engine, FlowCall, FlowError, LogLayer, Progress, RunReport, State, TaskError};
 use orch_ml::MlError;
 use tracing_subscriber::layer::SubscriberExt as _;
 use tracing_subscriber::util::SubscriberInitExt as _;
@@ -15,6 +16,29 @@ use tracing_subscriber::util::SubscriberInitExt as _;
 /// Lets reports have what is logged, by any crate, while a task runs.
 pub fn collect_logs() {
     tracing_subscriber::registry().with(LogLayer::new()).init();
+}
+
+/// Runs a flow with a display of its progress, and shows what became of it: first what `show` prints
+/// of its result, then the run. `store` is a folder to keep results in, `dir` one to write a page about
+/// the run to, with the sections that `show` returns.
+///
+/// # Errors
+/// Those of the folders, and that of the flow, saying from which file it was to learn.
+pub async fn run_flow<T: Send + Sync + 'static>(
+    flow: FlowCall<T>,
+    file: &Path,
+    (store, dir): (Option<PathBuf>, Option<PathBuf>),
+    show: impl FnOnce(&T) -> anyhow::Result<Vec<Section>>,
+) -> anyhow::Result<()> {
+    collect_logs();
+    let engine = engine(store.as_deref())?;
+    let progress = Progress::show(&engine);
+    let (result, report) = flow.start(&engine)?.finish().await;
+    progress.finish();
+    let sections = result.as_ref().map_or_else(|_| Ok(Vec::new()), show)?;
+    let shown = show_run(&report, dir.as_deref(), &sections);
+    result.with_context(|| format!("cannot learn from `{}`", file.display()))?;
+    Ok(shown?)
 }
 
 /// Makes an engine: on a folder, if there is one for results to be kept in, else in memory.
@@ -30,10 +54,7 @@ pub fn engine(store: Option<&Path>) -> Result<Engine, StoreError> {
 /// into a directory, if one is given.
 ///
 /// A failed one also has an error, which is left to [`exit_code`].
-///
-/// # Errors
-/// [`ReportError::Write`].
-pub fn show_run(
+fn show_run(
     report: &RunReport,
     dir: Option<&Path>,
     sections: &[Section],
