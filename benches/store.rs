@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Parser as _;
 use orch_benches::{Args, Results, Row, memory, peak_memory, runtime, timed};
+use orch_core::TrackError;
 use orch_core::prelude::*;
 use orch_core::store::{Durability, FlowRunFilter};
 use rusqlite::Connection;
@@ -62,6 +63,18 @@ async fn chain(n: u64) -> Result<u8, TaskError> {
 #[flow]
 async fn large(len: usize) -> Result<f64, TaskError> {
     Ok(*last(array(len)).await?)
+}
+
+/// As many points as training that logs each batch.
+#[task]
+fn log_points(ctx: &TaskContext, n: u64) -> Result<(), TrackError> {
+    (0..n).try_for_each(|step| ctx.log_metric("loss", step, 1.0 / (step + 1) as f64))
+}
+
+#[flow]
+async fn logging(n: u64) -> Result<(), TaskError> {
+    log_points(n).await?;
+    Ok(())
 }
 
 #[flow]
@@ -125,6 +138,7 @@ fn main() -> anyhow::Result<()> {
     let runtime = runtime();
     journal(&mut results, &runtime);
     maps(&mut results, &runtime)?;
+    metrics(&mut results, &runtime);
     large_values(&mut results, &runtime);
     history(&mut results, &runtime)?;
     processes(&mut results)?;
@@ -305,6 +319,94 @@ fn resume_in_this_process(folder: &str) -> anyhow::Result<()> {
     runtime.block_on(resume(&engine));
     println!("{}", peak_memory()?.saturating_sub(before));
     Ok(())
+
+/// Points of a metric, recorded, beside their rows alone; and what logging one costs its caller.
+fn metrics(results: &mut Results, runtime: &Runtime) {
+    let (ours, floor) = (Folder::new("metrics"), Folder::new("points"));
+    let n = results.size(200_000, 200);
+    results.compare(
+        "metrics, relaxed, to the end",
+        n,
+        "<= 1.5",
+        || {
+            let engine = Engine::open(ours.fresh()).expect("a new folder");
+            timed(runtime, async move {
+                logging(n).on(&engine).await.expect("the flow completes");
+            })
+        },
+        || {
+            let database = points(floor.fresh());
+            let start = Instant::now();
+            for group in (0..n).collect::<Vec<u64>>().chunks(1_000) {
+                insert_points(&database, group);
+            }
+            sync_points(&database);
+            start.elapsed()
+        },
+    );
+    results.compare(
+        "metrics, in memory",
+        n,
+        "<= 1 us",
+        || {
+            timed(runtime, async move {
+                logging(n)
+                    .on(&Engine::new())
+                    .await
+                    .expect("the flow completes");
+            })
+        },
+        || {
+            let start = Instant::now();
+            let mut points: Vec<(u64, f64, Instant)> = Vec::new();
+            for step in 0..n {
+                points.push((step, 1.0 / (step + 1) as f64, Instant::now()));
+            }
+            assert_eq!(points.len(), n as usize);
+            start.elapsed()
+        },
+    );
+}
+
+/// A table like that of our metrics.
+fn points(folder: &Path) -> Connection {
+    std::fs::create_dir_all(folder).expect("a new folder");
+    let database = Connection::open(folder.join("floor.db")).expect("a new database");
+    database
+        .execute_batch(
+            "PRAGMA journal_mode = WAL; PRAGMA synchronous = NORMAL;
+            CREATE TABLE metrics (
+                id INTEGER PRIMARY KEY, call BLOB, execution INTEGER, attempt INTEGER, name TEXT,
+                step INTEGER, value REAL, logged_at INTEGER
+            );",
+        )
+        .expect("a new table");
+    database
+}
+
+fn insert_points(database: &Connection, steps: &[u64]) {
+    database
+        .execute_batch("BEGIN IMMEDIATE")
+        .expect("nobody else writes");
+    let sql = "INSERT INTO metrics VALUES (?1, ?2, 1, 1, 'loss', ?1, ?3, ?4)";
+    let mut insert = database.prepare_cached(sql).expect("the table is there");
+    for step in steps {
+        let row = rusqlite::params![
+            *step as i64,
+            &[7_u8; 16][..],
+            1.0 / (step + 1) as f64,
+            1_764_000_000_000_000_000_i64 + *step as i64,
+        ];
+        insert.execute(row).expect("a row");
+    }
+    drop(insert);
+    database.execute_batch("COMMIT").expect("there is room");
+}
+
+fn sync_points(database: &Connection) {
+    database
+        .execute_batch("PRAGMA synchronous = FULL; UPDATE metrics SET step = step WHERE id = 0")
+        .expect("there is room");
 }
 
 /// A table as wide as ours, with what a task run leaves: names, times, digests, the result.
