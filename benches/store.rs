@@ -319,6 +319,7 @@ fn resume_in_this_process(folder: &str) -> anyhow::Result<()> {
     runtime.block_on(resume(&engine));
     println!("{}", peak_memory()?.saturating_sub(before));
     Ok(())
+}
 
 /// Points of a metric, recorded, beside their rows alone; and what logging one costs its caller.
 fn metrics(results: &mut Results, runtime: &Runtime) {
