@@ -59,11 +59,15 @@ impl Limit {
     /// with weight `w` counts as `w` starts.
     ///
     /// # Panics
-    /// If `starts` is zero.
+    /// If `starts` or `period` is zero.
     pub fn per(starts: u32, period: Duration) -> Self {
         assert!(
             starts > 0,
             "a rate limit allows at least one start per period"
+        );
+        assert!(
+            !period.is_zero(),
+            "a rate limit counts starts in a period that is longer than nothing"
         );
         Self {
             slots: None,

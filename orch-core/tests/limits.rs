@@ -877,3 +877,15 @@ async fn who_waits_for_a_limit_is_told_of_in_an_event() {
     }
     assert_eq!(awaited, [(1, vec!["gpu".to_owned()])]);
 }
+
+#[test]
+#[should_panic(expected = "in a period that is longer than nothing")]
+fn a_rate_limit_over_no_time_is_refused() {
+    let _ = Limit::per(1, Duration::ZERO);
+}
+
+#[test]
+#[should_panic(expected = "at least one start")]
+fn a_rate_limit_of_no_starts_is_refused() {
+    let _ = Limit::per(0, Duration::from_secs(1));
+}
