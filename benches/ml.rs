@@ -34,7 +34,7 @@ async fn workflow(file: DataFile) -> Result<RegressionMetrics, TaskError> {
 
 fn by_hand() -> Result<RegressionMetrics, MlError> {
     let complete = drop_missing(&read_csv(Path::new(FILE), &CsvOptions::default())?)?;
-    let dataset = to_dataset(&complete, &FEATURES, TARGET)?;
+    let dataset = to_dataset(&complete, &FEATURES.map(str::to_owned), TARGET)?;
     let (train, test) = train_test_split(&dataset, &Split::random(0.2).seed(42))?;
     evaluate_regression(&fit_linear(&train)?, &test)
 }
