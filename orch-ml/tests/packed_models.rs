@@ -377,7 +377,7 @@ fn a_model_describes_itself() {
 logistic model of `species`
   size          27 coefficients
   classes       Adelie, Chinstrap, Gentoo
-  options       c 1.0, max_iter 100, tol 1e-10
+  options       c 1.0, class_weights Equal, max_iter 100, tol 1e-10
   takes         island (text), bill_length_mm (numbers),
                 bill_depth_mm (numbers), flipper_length_mm (numbers),
                 body_mass_g (numbers), sex (text)
@@ -408,8 +408,8 @@ logistic model of `species`
 tree classifier of `species`
   size          3 leaves, depth 2
   classes       setosa, versicolor, virginica
-  options       max_depth 2, max_features none, min_samples_leaf 1,
-                min_samples_split 2, seed 0
+  options       class_weights Equal, max_depth 2, max_features none,
+                min_samples_leaf 1, min_samples_split 2, seed 0
   takes         sepal_length, sepal_width, petal_length, petal_width
   fitted to     part of {source}
   made with     orch-ml {version}, linfa 0.8, ndarray 0.16",

@@ -27,7 +27,8 @@ impl fmt::Display for Model {
         }
         let option = |(name, value)| match value {
             "null" => format!("{name} none"),
-            value => format!("{name} {value}"),
+            // A word is quoted in JSON.
+            value => format!("{name} {}", value.trim_matches('"')),
         };
         line(f, "options", self.hyperparameters().map(option))?;
         let inputs = self.inputs();

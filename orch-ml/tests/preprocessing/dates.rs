@@ -75,7 +75,7 @@ fn what_is_no_date_is_named_with_row_and_column_and_gaps_stay() {
          `2024-02-29T18:30:00Z`, in the years 0 to 9999"
     );
     assert!(error("number").contains("`9223372036854775807` at row 2"));
-    assert!(error("flag").contains("is boolean, expected dates as text"));
+    assert!(error("flag").contains("is boolean, expected timestamps, dates as text"));
     let some = table.head(2);
     let dates = DateParts::fit(&some, &["text", "number"], &parts).unwrap();
     let found = dates.apply(&some).unwrap();
