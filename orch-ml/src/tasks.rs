@@ -36,7 +36,7 @@
 //! | keep | [`save_model`], [`load_model`] | the same |
 //!
 //! What trains, evaluates or tries a model logs its options as params and what it measured as metrics: see
-//! [`log_metrics`](crate::log_metrics) and [`log_trial`](crate::log_trial) for the names.
+//! [`log_metrics`] and [`log_trial`](crate::log_trial) for the names.
 //!
 //! With `retries`, an error that trying again cannot mend, such as a missing file or a row that is
 //! wrong, ends the task run at its first attempt: see [`MlError`].
