@@ -49,7 +49,6 @@ fn main() -> anyhow::Result<()> {
         1,
         "<= +1 ms",
         || {
-            let expected = expected.clone();
             timed(&runtime, async move {
                 let engine = Engine::new();
                 let metrics = workflow(FILE).on(&engine).await;
