@@ -345,12 +345,14 @@ async fn attempt_once<B: Body>(
     with_clocks(&queue_clocks, loading).await??;
 
     let mut begun_at = Instant::now();
-    let (on_begin, begun) = if B::WAITS_FOR_THREAD {
-        let (on_begin, begun) = Begin::of(node);
-        (on_begin, Some(begun))
-    } else {
+    let (on_begin, begun) = if !B::WAITS_FOR_THREAD {
         begun_at = begin(header)?;
         (Begin::noted(), None)
+    } else if policy.queue_timeout.is_none() && !header.is_timed() {
+        (Begin::of(node), None)
+    } else {
+        let (on_begin, begun) = Begin::told(node);
+        (on_begin, Some(begun))
     };
     let mut running = Lending {
         body: Box::pin(AssertUnwindSafe(execute(node, args, on_begin)).catch_unwind()),

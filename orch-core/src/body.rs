@@ -200,26 +200,46 @@ pub(crate) trait Body: Sized + Send + Sync + 'static {
 }
 
 /// What is still to be noted of an attempt when its body begins.
-pub(crate) struct Begin<B: Body>(Option<(Arc<Node<B>>, oneshot::Sender<Instant>)>);
+pub(crate) struct Begin<B: Body> {
+    node: Option<Arc<Node<B>>>,
+    told: Option<oneshot::Sender<Instant>>,
+}
 
 impl<B: Body> Begin<B> {
     /// Of an attempt that counts as started already.
     pub(crate) fn noted() -> Self {
-        Self(None)
+        Self {
+            node: None,
+            told: None,
+        }
     }
 
-    /// Of an attempt that starts when its body begins. The policy loop is told when that is.
-    pub(crate) fn of(node: &Arc<Node<B>>) -> (Self, oneshot::Receiver<Instant>) {
+    /// Of an attempt that starts when its body begins.
+    pub(crate) fn of(node: &Arc<Node<B>>) -> Self {
+        Self {
+            node: Some(Arc::clone(node)),
+            told: None,
+        }
+    }
+
+    /// The same for the policy loop of one with clocks, which is told when that is.
+    pub(crate) fn told(node: &Arc<Node<B>>) -> (Self, oneshot::Receiver<Instant>) {
         let (told, begun) = oneshot::channel();
-        (Self(Some((Arc::clone(node), told))), begun)
+        let begin = Self {
+            told: Some(told),
+            ..Self::of(node)
+        };
+        (begin, begun)
     }
 
     /// Notes that the body begins.
     pub(crate) fn note(self) -> Result<(), Failure> {
-        if let Some((node, told)) = self.0 {
+        if let Some(node) = self.node {
             let begun_at = attempt::begin(&node.header)?;
-            // Nobody may wait for it any more.
-            let _ = told.send(begun_at);
+            if let Some(told) = self.told {
+                // Nobody may wait for it any more.
+                let _ = told.send(begun_at);
+            }
         }
         Ok(())
     }
@@ -419,10 +439,15 @@ impl<T: SyncTask> Body for BlockingBody<T> {
         begin: Begin<Self>,
     ) -> Result<T::Output, Failure> {
         let flow = &node.header.flow;
-        let any = Arc::clone(node) as Arc<dyn AnyNode>;
+        let theirs = Arc::clone(node);
         let job = move || {
             begin.note()?;
-            let run = AssertUnwindSafe(|| T::run(args));
+            let any = Arc::clone(&theirs) as Arc<dyn AnyNode>;
+            let run = AssertUnwindSafe(|| {
+                let result = T::run(args)?;
+                durable::store_ahead(&theirs, &result);
+                Ok(result)
+            });
             match context::within(&any, || catch_unwind(run)) {
                 Ok(result) => result,
                 Err(panic) => Err(Failure::panicked(&*panic)),

@@ -9,6 +9,7 @@ mod lead;
 mod load;
 
 pub(crate) use self::hit::hit_at_once;
+pub(crate) use self::keep::store_ahead;
 pub(crate) use self::lead::Leading;
 pub(crate) use self::load::{load, load_inputs};
 

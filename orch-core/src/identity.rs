@@ -10,6 +10,7 @@ use crate::durable::Leading;
 use crate::key::{CallHasher, KnownCall, branch_base, numbered};
 use crate::memory::Share;
 use crate::node::Header;
+use crate::recorder::{Kept, NotStored};
 use crate::report::EdgeKind;
 use crate::state::StateChange;
 use crate::store::{CallId, KeyRow, ResultOrigin, StoredValue, TaskRow, TaskRunRow, Timestamp};
@@ -59,6 +60,8 @@ pub(crate) struct Identity {
     pub(crate) refreshing: Mutex<Option<(Digest, Leading)>>,
     /// The record that was handed back, for a task run that may have to be undone.
     pub(crate) record: OnceLock<Box<TaskRunRow>>,
+    /// The result in its stored form, where that was made together with it.
+    stored_ahead: Mutex<Option<Result<Kept, NotStored>>>,
     /// Whether a file changed while it was read: the result is of no certain input.
     is_tainted: AtomicBool,
 }
@@ -101,6 +104,20 @@ impl Identity {
     /// Notes the digest of the result.
     pub(crate) fn set_digest(&self, digest: Digest) {
         let _ = self.digest.set(digest);
+    }
+
+    pub(crate) fn set_stored_ahead(&self, stored: Result<Kept, NotStored>) {
+        *self
+            .stored_ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner) = Some(stored);
+    }
+
+    pub(crate) fn take_stored_ahead(&self) -> Option<Result<Kept, NotStored>> {
+        self.stored_ahead
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .take()
     }
 
     pub(crate) fn set_unloaded(&self, is_unloaded: bool) {

@@ -234,6 +234,17 @@ impl Header {
         self.detail = OnceLock::from(detail);
     }
 
+    /// Whether a clock runs while an attempt of it does.
+    pub(crate) fn is_timed(&self) -> bool {
+        let definition = self.definition;
+        definition.timeout.is_some()
+            || definition.deadline.is_some()
+            || definition.heartbeat.is_some()
+            || self.detail().is_some_and(|detail| {
+                detail.options.timeout.is_some() || detail.options.deadline.is_some()
+            })
+    }
+
     /// Returns the name of the task run.
     pub(crate) fn name(&self) -> &str {
         self.detail()

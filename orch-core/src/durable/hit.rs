@@ -65,7 +65,7 @@ pub(crate) fn hit_at_once<B: Body>(node: &Arc<Node<B>>) -> bool {
     let _ = identity.source.set(Source::Cache(hit.origin));
     node.keep_shared(value);
     if let Some(recorder) = recorder {
-        let inputs = inputs_of::<B>(&args, Some((key, false)));
+        let inputs = inputs_of(&args, Some((key, false)));
         let _ = identity.inputs.set(inputs);
         let parts = Vec::new();
         let _ = identity.key.set(KeyRow { digest: key, parts });

@@ -8,7 +8,7 @@ use crate::context;
 use crate::definition::{CacheOption, Kind};
 use crate::error::{Failure, TaskErrorKind};
 use crate::identity::Identity;
-use crate::input::Arguments as _;
+use crate::input::Arguments;
 use crate::key::{CacheKeyOf, KeyBuilder, KeyHead, NoKey};
 use crate::node::Node;
 use crate::store::KeyRow;
@@ -26,6 +26,21 @@ pub(super) struct LookedAt {
     pub(super) files: Vec<SeenFile>,
 }
 
+impl LookedAt {
+    fn with_key(
+        args: &impl Arguments,
+        key: &CacheKeyOf,
+        files: Vec<SeenFile>,
+        wants_key: bool,
+    ) -> Self {
+        Self {
+            inputs: inputs_of(args, Some((key.digest, !files.is_empty()))),
+            key: wants_key.then(|| key.to_row()),
+            files,
+        }
+    }
+}
+
 /// Hashes what the task run starts with.
 pub(super) async fn look_at_inputs<B: Body>(
     node: &Arc<Node<B>>,
@@ -39,7 +54,7 @@ pub(super) async fn look_at_inputs<B: Body>(
     let is_recorded_task = B::task().is_some() && header.flow.recorder().is_some();
     let has_unknown = is_recorded_task && has_unknown::<B>(&args);
     if !wants_key && !has_files && !has_unknown {
-        let inputs = inputs_of::<B>(&args, None);
+        let inputs = inputs_of(&args, None);
         let looked_at = LookedAt {
             key: None,
             inputs,
@@ -51,6 +66,13 @@ pub(super) async fn look_at_inputs<B: Body>(
         // Nothing here takes long: large results have a digest already.
         let looked_at = look::<B>(node, &args, wants_key);
         return Ok((args, looked_at));
+    }
+    if wants_key && header.flow.recorder().is_none() {
+        // Most keys take less than the way to another thread.
+        if let Ok((key, files)) = key_of::<B>(node, &args, Files::AtOnce) {
+            let looked_at = LookedAt::with_key(&args, &key, files, true);
+            return Ok((args, looked_at));
+        }
     }
     // Files, and large values that nobody has hashed before, are read on a thread that may block.
     let flow = &header.flow;
@@ -70,11 +92,7 @@ pub(super) async fn look_at_inputs<B: Body>(
 fn look<B: Body>(node: &Node<B>, args: &B::Args, wants_key: bool) -> LookedAt {
     let header = &node.header;
     match key_of::<B>(node, args, Files::ByContent) {
-        Ok((key, files)) => LookedAt {
-            inputs: inputs_of::<B>(args, Some((key.digest, !files.is_empty()))),
-            key: wants_key.then(|| key.to_row()),
-            files,
-        },
+        Ok((key, files)) => LookedAt::with_key(args, &key, files, wants_key),
         Err(problem) => {
             if wants_key {
                 warn_no_key(header.name(), &problem);
@@ -86,7 +104,7 @@ fn look<B: Body>(node: &Node<B>, args: &B::Args, wants_key: bool) -> LookedAt {
                     // No record has it: the task run is not handed back.
                     [0; 16]
                 } else {
-                    inputs_of::<B>(args, None)
+                    inputs_of(args, None)
                 },
                 files: Vec::new(),
             }
@@ -134,7 +152,7 @@ fn has_unknown<B: Body>(args: &B::Args) -> bool {
 /// A hash of what the inputs are: each upstream result by its digest, or by its execution where it
 /// has none. A key, where there is one, stands for all results without a digest, and for the files
 /// among the plain arguments, if there are such.
-pub(super) fn inputs_of<B: Body>(args: &B::Args, key: Option<(Digest, bool)>) -> [u8; 16] {
+pub(super) fn inputs_of(args: &impl Arguments, key: Option<(Digest, bool)>) -> [u8; 16] {
     let mut hasher = blake3::Hasher::new_derive_key("orch inputs of a task run, version 1");
     let mut needs_key = key.is_some_and(|(_, has_files)| has_files);
     args.visit(&mut |upstream| {

@@ -35,36 +35,28 @@ pub(super) async fn store_result<B: Body>(
     is_cached: bool,
 ) -> Result<(Value<B::Output>, Option<Kept>), Failure> {
     let header = &node.header;
-    let Some(codec) = B::codec() else {
+    let Some(codec) = B::codec().filter(|_| is_cached || is_recorded(header)) else {
         return Ok((Value::Own(result), None));
     };
-    let is_recorded = header.flow.recorder().is_some() && !header.definition.stays_in_memory;
-    if !is_recorded && !is_cached {
-        return Ok((Value::Own(result), None));
-    }
-    // A rehearsal writes nothing.
-    let is_rehearsed = header.flow.rehearsal().is_some();
-    let store = header.flow.engine.store.clone().filter(|_| !is_rehearsed);
-    let encode = move |value: &B::Output| match &store {
-        Some(store) => store.put(codec, value),
-        None => Ok(Kept {
-            value: in_memory(codec, value)?,
-            hold: None,
-        }),
-    };
-    let is_small = codec.size_hint(&result) <= recorder::INLINE_BYTES;
-    let (result, stored) = if header.definition.kind == Kind::Blocking || !is_small {
-        let flow = &header.flow;
-        let job = move || {
+    let ahead = header.identity_mut().take_stored_ahead();
+    let (result, stored) = if let Some(stored) = ahead {
+        (result, stored)
+    } else {
+        let encode = encoder(header, codec);
+        let is_small = codec.size_hint(&result) <= recorder::INLINE_BYTES;
+        if header.definition.kind == Kind::Blocking || !is_small {
+            let flow = &header.flow;
+            let job = move || {
+                let stored = encode(&result);
+                (result, stored)
+            };
+            compute::call_under_way(&flow.engine, flow.runtime(), job)
+                .await
+                .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))?
+        } else {
             let stored = encode(&result);
             (result, stored)
-        };
-        compute::call_under_way(&flow.engine, flow.runtime(), job)
-            .await
-            .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))?
-    } else {
-        let stored = encode(&result);
-        (result, stored)
+        }
     };
     let stored = match stored {
         Ok(stored) => Some(stored),
@@ -92,6 +84,42 @@ pub(super) async fn store_result<B: Body>(
         Value::Own(result)
     };
     Ok((value, stored))
+}
+
+/// Puts the result of a blocking body into its stored form on the thread that made it: for most, the
+/// way to another thread and back takes longer. A clock of the attempt is for the body alone.
+pub(crate) fn store_ahead<B: Body>(node: &Node<B>, result: &B::Output) {
+    let header = &node.header;
+    let Some(identity) = header.identity() else {
+        return;
+    };
+    // A rehearsal keeps nothing.
+    let is_wanted = identity.key.get().is_some() || is_recorded(header);
+    if !is_wanted || header.is_timed() || header.flow.rehearsal().is_some() {
+        return;
+    }
+    if let Some(codec) = B::codec() {
+        identity.set_stored_ahead(encoder(header, codec)(result));
+    }
+}
+
+/// Whether the result of a task run is kept for a resumed flow run.
+fn is_recorded(header: &Header) -> bool {
+    header.flow.recorder().is_some() && !header.definition.stays_in_memory
+}
+
+/// Returns what puts a result into its stored form.
+fn encoder<T>(header: &Header, codec: Codec<T>) -> impl Fn(&T) -> Result<Kept, NotStored> + use<T> {
+    // A rehearsal writes nothing.
+    let is_rehearsed = header.flow.rehearsal().is_some();
+    let store = header.flow.engine.store.clone().filter(|_| !is_rehearsed);
+    move |value| match &store {
+        Some(store) => store.put(codec, value),
+        None => Ok(Kept {
+            value: in_memory(codec, value)?,
+            hold: None,
+        }),
+    }
 }
 
 /// What identifies a result that stays in memory.

@@ -2,6 +2,7 @@
 
 use std::any::TypeId;
 use std::collections::HashMap;
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 use crate::body::Body;
@@ -47,6 +48,14 @@ pub(crate) struct Kept {
     pub(crate) value: StoredValue,
     /// To be dropped once a row that points to the value is committed.
     pub(crate) hold: Option<Hold>,
+}
+
+impl fmt::Debug for Kept {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Kept")
+            .field("value", &self.value)
+            .finish_non_exhaustive()
+    }
 }
 
 /// A claim of a key in the store, given up when it is dropped.

@@ -15,6 +15,9 @@ use crate::table::{Column, TextColumn, Validity};
 /// wrong guess costs a second pass over that column, never a wrong type.
 const ROWS_TO_GUESS_FROM: usize = 64;
 
+/// Columns of fewer rows are put together in less time than it takes to wake a thread for them.
+const ROWS_WORTH_A_THREAD: usize = 16 * 1024;
+
 /// The values of one column while its rows are parsed: one slice of them for each segment.
 enum Draft {
     Skipped,
@@ -146,10 +149,15 @@ fn parse_pass(
         segments: &layout.segments,
         rows: &rows_of_segments,
     };
+    let columns_at_once = match room {
+        ..ROWS_WORTH_A_THREAD => kinds.len().max(1),
+        _ => 1,
+    };
     let parsed = drafts
         .into_par_iter()
         .zip(results_of_columns)
         .zip(kinds)
+        .with_min_len(columns_at_once)
         .map(|((draft, results), kind)| finish_column(draft, results, *kind, &spans))
         .collect();
     Ok((parsed, n_rows))
