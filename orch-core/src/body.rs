@@ -453,8 +453,8 @@ impl<T: SyncTask> Body for BlockingBody<T> {
                 Err(panic) => Err(Failure::panicked(&*panic)),
             }
         };
-        let priority = node.header.priority();
-        match compute::call(&flow.engine, flow.runtime(), job, priority).await {
+        let turn = node.header.turn();
+        match compute::call(&flow.engine, flow.runtime(), job, turn).await {
             Ok(result) => result,
             Err(compute::Gone) => Err(Failure::last(TaskErrorKind::RuntimeShutDown)),
         }

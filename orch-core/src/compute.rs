@@ -15,15 +15,15 @@ use tokio::runtime::{Handle, RuntimeFlavor};
 use tokio::sync::oneshot;
 
 use crate::engine::EngineInner;
-use crate::ready::ReadyQueue;
+use crate::ready::{SharedQueue, Turn};
 
 type Job = Box<dyn FnOnce() + Send>;
 
 /// What a job is to the task run that it belongs to.
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Stage {
-    /// It begins, or is about to: those of a higher priority first.
-    Beginning { priority: i32 },
+    /// It begins, or is about to, when it is its turn.
+    Beginning(Turn),
     /// It has what it needs to go on, or to be kept: such jobs come before those that begin. Behind a
     /// thousand bodies that wait, a finished result would wait to be stored, and be lost with the
     /// process.
@@ -51,7 +51,7 @@ struct Shared {
 #[derive(Default)]
 struct State {
     under_way: VecDeque<Job>,
-    beginning: ReadyQueue<Job>,
+    beginning: SharedQueue<Job>,
     /// Threads that count towards the size.
     threads: usize,
     idle: usize,
@@ -80,7 +80,7 @@ impl Pool {
     fn submit(&self, job: Job, stage: Stage) {
         let mut state = self.0.lock();
         match stage {
-            Stage::Beginning { priority } => state.beginning.push(job, priority),
+            Stage::Beginning(turn) => state.beginning.push(job, turn),
             Stage::UnderWay => state.under_way.push_back(job),
         }
         self.start_thread_if_needed(&mut state);
@@ -178,8 +178,8 @@ fn uses_runtime(runtime: &Handle) -> bool {
 }
 
 /// Runs a job on the engine's pool.
-pub(crate) fn run(engine: &EngineInner, runtime: Option<&Handle>, job: Job, priority: i32) {
-    submit(engine, runtime, job, Stage::Beginning { priority });
+pub(crate) fn run(engine: &EngineInner, runtime: Option<&Handle>, job: Job, turn: Turn) {
+    submit(engine, runtime, job, Stage::Beginning(turn));
 }
 
 fn submit(engine: &EngineInner, runtime: Option<&Handle>, job: Job, stage: Stage) {
@@ -226,15 +226,15 @@ const RUNNING: u8 = 1;
 const DONE: u8 = 2;
 const ABANDONED: u8 = 3;
 
-/// Runs a job on the engine's pool and waits for its result: those of a higher priority begin first.
+/// Runs a job on the engine's pool when it is its turn, and waits for its result.
 /// When the wait is dropped, a job that has not started never will, and one that runs is abandoned.
 pub(crate) fn call<R: Send + 'static>(
     engine: &EngineInner,
     runtime: Option<&Handle>,
     job: impl FnOnce() -> R + Send + 'static,
-    priority: i32,
+    turn: Turn,
 ) -> Call<R> {
-    call_at(Stage::Beginning { priority }, engine, runtime, job)
+    call_at(Stage::Beginning(turn), engine, runtime, job)
 }
 
 /// The same for a job of a task run that is under way: it comes before what only begins.
@@ -318,27 +318,41 @@ mod tests {
     use std::sync::mpsc;
 
     use super::*;
+    use crate::id::FlowRunId;
+    use crate::ready::Rank;
 
-    #[test]
-    fn what_is_under_way_comes_before_what_begins_and_priorities_order_that() {
+    fn turn(flow: FlowRunId, priority: i32, depth: u32) -> Turn {
+        let rank = Rank { priority, depth };
+        Turn { flow, rank }
+    }
+
+    /// The names of jobs in the order in which the one thread of a pool takes them.
+    fn order_of(jobs: &[(&'static str, Stage)]) -> Vec<&'static str> {
         let pool = Pool::new(1);
         let (go, gate) = mpsc::channel::<()>();
         let (told, order) = mpsc::channel();
-        let beginning = |priority| Stage::Beginning { priority };
-        pool.submit(Box::new(move || gate.recv().unwrap()), beginning(0));
-        for (name, stage) in [
+        let first = Stage::Beginning(turn(FlowRunId::new(), 0, 0));
+        pool.submit(Box::new(move || gate.recv().unwrap()), first);
+        for (name, stage) in jobs {
+            let (name, told) = (*name, told.clone());
+            pool.submit(Box::new(move || told.send(name).unwrap()), *stage);
+        }
+        go.send(()).unwrap();
+        order.iter().take(jobs.len()).collect()
+    }
+
+    #[test]
+    fn what_is_under_way_comes_before_what_begins_and_priorities_order_that() {
+        let flow = FlowRunId::new();
+        let beginning = |priority| Stage::Beginning(turn(flow, priority, 0));
+        let order = order_of(&[
             ("first body", beginning(0)),
             ("second body", beginning(0)),
             ("unimportant body", beginning(-1)),
             ("urgent body", beginning(1)),
             ("first result", Stage::UnderWay),
             ("second result", Stage::UnderWay),
-        ] {
-            let told = told.clone();
-            pool.submit(Box::new(move || told.send(name).unwrap()), stage);
-        }
-        go.send(()).unwrap();
-        let order: Vec<&str> = order.iter().take(6).collect();
+        ]);
         let expected = [
             "first result",
             "second result",
@@ -348,5 +362,41 @@ mod tests {
             "unimportant body",
         ];
         assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn of_one_priority_what_is_further_down_the_graph_begins_first() {
+        let flow = FlowRunId::new();
+        let beginning = |priority, depth| Stage::Beginning(turn(flow, priority, depth));
+        let order = order_of(&[
+            ("load", beginning(0, 0)),
+            ("load another", beginning(0, 0)),
+            ("train", beginning(0, 1)),
+            ("unimportant, at the end", beginning(-1, 9)),
+            ("evaluate", beginning(0, 2)),
+            ("urgent, at the start", beginning(1, 0)),
+        ]);
+        let expected = [
+            "urgent, at the start",
+            "evaluate",
+            "train",
+            "load",
+            "load another",
+            "unimportant, at the end",
+        ];
+        assert_eq!(order, expected);
+    }
+
+    #[test]
+    fn flow_runs_take_turns_however_deep_their_graphs() {
+        let (deep, new) = (FlowRunId::new(), FlowRunId::new());
+        let order = order_of(&[
+            ("deep 1", Stage::Beginning(turn(deep, 0, 5))),
+            ("new 1", Stage::Beginning(turn(new, 0, 0))),
+            ("deep 2", Stage::Beginning(turn(deep, 0, 7))),
+            ("new 2", Stage::Beginning(turn(new, 0, 1))),
+            ("deep 3", Stage::Beginning(turn(deep, 0, 6))),
+        ]);
+        assert_eq!(order, ["deep 2", "new 2", "deep 3", "new 1", "deep 1"]);
     }
 }

@@ -110,10 +110,10 @@ impl Driver {
             }
             Ok(Started::Done(result)) => self.end(node, result),
             Ok(Started::Elsewhere(job)) => {
-                let priority = node.header().priority();
+                let turn = node.header().turn();
                 drop(node);
                 let _span = span.enter();
-                compute::run(&self.flow.engine, self.flow.runtime(), job, priority);
+                compute::run(&self.flow.engine, self.flow.runtime(), job, turn);
             }
             Err(panic) => self.end(node, Err(Failure::panicked(&*panic))),
         }

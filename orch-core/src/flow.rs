@@ -472,6 +472,7 @@ impl Flow {
         let Submission {
             index,
             n_upstream,
+            depth,
             are_completed,
         } = self.records.submit(&self, &spec, &inputs, &after, now);
         let mut header = Header::new(
@@ -480,6 +481,7 @@ impl Flow {
             spec.kind,
             spec.scope,
             index,
+            depth,
             n_upstream,
         );
         if let Some(detail) = spec.detail {

@@ -111,6 +111,7 @@ mod layer {
     use crate::context;
     use crate::flow::Flow;
     use crate::id::FlowRunId;
+    use crate::node::Header;
     use crate::report::LogReport;
 
     /// A `tracing` layer that attaches what is logged, by any crate, to the task run that logged
@@ -221,8 +222,10 @@ mod layer {
         fn on_event(&self, event: &Event<'_>, cx: Context<'_, S>) {
             let place = context::with_current(|place| {
                 place.map(|place| {
-                    let index = place.node.as_ref().map(|node| node.header().index);
-                    (Arc::clone(&place.flow), index)
+                    let header = place.node.as_ref().map(|node| node.header());
+                    let index = header.map(|header| header.index);
+                    let attempt = header.map(Header::attempts).filter(|attempt| *attempt > 0);
+                    (Arc::clone(&place.flow), index, attempt)
                 })
             });
             let place = place.or_else(|| {
@@ -233,12 +236,12 @@ mod layer {
                         index = extensions.get().map(|OfTaskRun(index)| *index);
                     }
                     if let Some(OfFlowRun(flow_run)) = extensions.get() {
-                        return Some((flows().get(flow_run)?.upgrade()?, index));
+                        return Some((flows().get(flow_run)?.upgrade()?, index, None));
                     }
                 }
                 None
             });
-            let Some((flow, task_run)) = place else {
+            let Some((flow, task_run, attempt)) = place else {
                 return;
             };
             let mut text = Text::default();
@@ -251,6 +254,7 @@ mod layer {
                     level: metadata.level().to_string(),
                     target: metadata.target().to_owned(),
                     message: crate::secret::scrub(text.message + &text.fields),
+                    attempt,
                 },
             );
         }

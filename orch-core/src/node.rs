@@ -22,6 +22,7 @@ use crate::flow::Flow;
 use crate::identity::Origin;
 use crate::inbox::Inbox;
 use crate::input::Arguments;
+use crate::ready::{Rank, Turn};
 use crate::report::{EdgeKind, NodeKind};
 use crate::scope::Scope;
 use crate::state::{IllegalStateChange, State, StateChange};
@@ -36,6 +37,8 @@ pub(crate) struct Header {
     pub(crate) scope: Option<Arc<Scope>>,
     /// Position in the order of submission within the flow run.
     pub(crate) index: u32,
+    /// The length of the longest chain of task runs above it.
+    pub(crate) depth: u32,
     state: AtomicU8,
     flags: AtomicU8,
     has_been_let_go: AtomicBool,
@@ -79,6 +82,7 @@ impl Header {
         kind: NodeKind,
         scope: Option<Arc<Scope>>,
         index: u32,
+        depth: u32,
         missing: u32,
     ) -> Self {
         Self {
@@ -86,6 +90,7 @@ impl Header {
             definition,
             scope,
             index,
+            depth,
             state: AtomicU8::new(State::Pending as u8),
             flags: AtomicU8::new(if definition.allow_failure {
                 ALLOW_FAILURE
@@ -276,6 +281,22 @@ impl Header {
         self.detail()
             .and_then(|detail| detail.options.priority)
             .unwrap_or(self.definition.priority)
+    }
+
+    /// How early it starts among those that could.
+    pub(crate) fn rank(&self) -> Rank {
+        Rank {
+            priority: self.priority(),
+            depth: self.depth,
+        }
+    }
+
+    /// The same where flow runs meet.
+    pub(crate) fn turn(&self) -> Turn {
+        Turn {
+            flow: self.flow.id,
+            rank: self.rank(),
+        }
     }
 
     /// Whether it belongs to a cleanup or to an undoing.

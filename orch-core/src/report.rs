@@ -312,6 +312,10 @@ pub struct LogReport {
     pub target: String,
     /// The message and the fields.
     pub message: String,
+    /// The attempt of the task run that logged it. `None` for the flow body, and for a future that was
+    /// spawned elsewhere.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<u32>,
 }
 
 impl TaskRunReport {

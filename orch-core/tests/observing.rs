@@ -196,6 +196,17 @@ async fn what_any_crate_logs_is_with_the_task_run_that_logged_it() {
         messages(&report, "logs_in_each_attempt"),
         ["attempt 1", "attempt 2"]
     );
+    let attempts_of = |task: &str| -> Vec<Option<u32>> {
+        let mut runs = report.task_runs.iter();
+        let run = runs.find(|run| run.task == task).unwrap();
+        run.logs.iter().map(|log| log.attempt).collect()
+    };
+    assert_eq!(attempts_of("logs_in_each_attempt"), [Some(1), Some(2)]);
+    // The third is of a future that was spawned by itself.
+    assert_eq!(
+        attempts_of("logs_on_the_runtime"),
+        [Some(1), Some(1), None, Some(1)]
+    );
     assert_eq!(messages(&report, "logs_inline"), ["inline"]);
     assert_eq!(
         messages(&report, "the flow itself"),

@@ -804,6 +804,38 @@ async fn hooks_of_a_flow_are_told_what_happened() {
     }
 }
 
+#[flow(on_crash = note_flow_hook, on_failure = note_flow_hook, on_cancel = note_flow_hook, on_end = note_flow_hook)]
+async fn hooked_end(panics: bool) -> Result<(), String> {
+    if panics {
+        panic!("out of cheese");
+    }
+    std::future::pending().await
+}
+
+#[orch_core::test]
+async fn hooks_of_a_flow_are_told_of_crashes_and_cancellations() {
+    for (panics, expected) in [
+        (true, ["Crash crashed None", "End crashed None"]),
+        (false, ["Cancel cancelled None", "End cancelled None"]),
+    ] {
+        let name = format!("flow end, panics: {panics}");
+        let engine = TestEngine::new().grace(SECOND).build();
+        let run = hooked_end(panics).name(&name).start(&engine).unwrap();
+        if !panics {
+            tokio::time::sleep(SECOND).await;
+            run.cancel();
+        }
+        assert!(run.await.is_err());
+        let hooks = HOOKS.lock().unwrap();
+        let lines: Vec<&str> = hooks
+            .iter()
+            .filter(|(run, _)| *run == name)
+            .map(|(_, line)| line.as_str())
+            .collect();
+        assert_eq!(lines, expected);
+    }
+}
+
 #[test]
 fn every_moment_of_a_task_run_has_its_hook() {
     use HookOn::*;

@@ -84,7 +84,7 @@ pub(super) async fn look_at_inputs<B: Body>(
     if header.definition.kind == Kind::Inline && !has_files {
         return Ok(job());
     }
-    compute::call(&flow.engine, flow.runtime(), job, header.priority())
+    compute::call(&flow.engine, flow.runtime(), job, header.turn())
         .await
         .map_err(|compute::Gone| Failure::last(TaskErrorKind::RuntimeShutDown))
 }

@@ -21,8 +21,8 @@ impl Engine {
     /// engine without a store, [`FlowErrorKind::AlreadyRunning`] if another process runs it,
     /// [`FlowErrorKind::NotCallable`] if the flow or its arguments are not there any more.
     pub fn resume(&self, run: FlowRunId) -> Result<NamedRun, FlowError> {
-        let (call, _) = self.call_to_resume(run)?;
-        call.start(self)
+        let (_, row) = self.recorded(run)?;
+        call_of(&row)?.resume(run).start(self)
     }
 
     /// Goes on with every flow run whose process is gone. Those whose flow is none of this

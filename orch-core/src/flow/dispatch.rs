@@ -42,11 +42,11 @@ impl Flow {
 
     /// The same for a driver that takes it from the queue itself.
     pub(crate) fn push_quietly(&self, node: Arc<dyn AnyNode>) {
-        let priority = node.header().priority();
-        if priority != 0 {
+        let rank = node.header().rank();
+        if rank.priority != 0 {
             self.has_priorities.store(true, Ordering::Relaxed);
         }
-        self.lock_queue().push(node, priority);
+        self.lock_queue().push(node, rank);
     }
 
     /// Whether any task run of this flow run came with a priority.

@@ -35,6 +35,8 @@ pub(super) struct Submission {
     pub(super) index: u32,
     /// How many upstream nodes it has.
     pub(super) n_upstream: u32,
+    /// The length of the longest chain of task runs above it.
+    pub(super) depth: u32,
     /// Whether all of them have completed: then there is nothing to wait for, or to be skipped for.
     pub(super) are_completed: bool,
 }
@@ -127,9 +129,11 @@ impl Records {
             .as_ref()
             .is_some_and(|scope| scope.items.is_some());
         let mut n_upstream = 0;
+        let mut depth = 0;
         let mut are_completed = true;
         let mut look = |upstream: &Header| {
             n_upstream += 1;
+            depth = depth.max(upstream.depth + 1);
             are_completed &= upstream.state().is_success() && upstream.has_been_let_go();
         };
         let mut submitted = lock(&self.submitted);
@@ -142,6 +146,7 @@ impl Records {
             return Submission {
                 index,
                 n_upstream,
+                depth,
                 are_completed,
             };
         }
@@ -176,6 +181,7 @@ impl Records {
         Submission {
             index,
             n_upstream,
+            depth,
             are_completed,
         }
     }

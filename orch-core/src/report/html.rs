@@ -162,7 +162,11 @@ impl RunReport {
         let head = ["at", "level", "where", "message"].map(str::to_owned);
         let rows = logs.iter().map(|(name, log)| {
             let (at, level) = (human::duration(log.at), log.level.clone());
-            vec![at, level, (*name).to_owned(), log.message.clone()]
+            let place = match log.attempt {
+                Some(attempt) if attempt > 1 => format!("{name}, attempt {attempt}"),
+                _ => (*name).to_owned(),
+            };
+            vec![at, level, place, log.message.clone()]
         });
         page.cards(&head, (None, Some(3)), &rows.collect::<Vec<_>>(), n_more);
         if self.logs_dropped > 0 {

@@ -67,7 +67,7 @@ pub struct FolderStore {
 struct Writer {
     connection: Connection,
     tasks: write::TaskIds,
-    task_runs: write::TaskRunIds,
+    task_runs: write::TaskRunRows,
     durability: Option<Durability>,
     disk: Disk,
 }
@@ -134,7 +134,7 @@ impl FolderStore {
             writer: Mutex::new(Writer {
                 connection,
                 tasks: write::TaskIds::default(),
-                task_runs: write::TaskRunIds::default(),
+                task_runs: write::TaskRunRows::default(),
                 durability: None,
                 disk: disk.clone(),
             }),

@@ -1,6 +1,7 @@
 //! What every store has to do, run against each of them.
 
 mod claims;
+mod items;
 mod rows;
 
 use std::path::PathBuf;

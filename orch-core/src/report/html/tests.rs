@@ -223,6 +223,7 @@ fn parameters_manifest_and_logs_are_there_where_they_are_known() {
             level: level.to_owned(),
             target: "t".to_owned(),
             message: message.to_owned(),
+            attempt: None,
         });
     }
     let html = report.to_html(&[]);
@@ -277,6 +278,7 @@ fn nothing_that_a_user_wrote_is_markup() {
         level: HOSTILE.to_owned(),
         target: HOSTILE.to_owned(),
         message: HOSTILE.to_owned(),
+        attempt: None,
     });
     report.parameters.push(ParameterReport {
         name: HOSTILE.to_owned(),

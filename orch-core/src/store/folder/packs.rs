@@ -17,6 +17,12 @@ use crate::id::FlowRunId;
 /// Fewer become rows of their own.
 const MIN_ITEMS: usize = 8;
 
+/// So many with rows of their own are packed.
+const GATHERED_ITEMS: usize = 1_024;
+
+/// The same by what they take in memory until then.
+const GATHERED_BYTES: usize = 1 << 20;
+
 pub(super) const TABLE: &str = "
 CREATE TABLE IF NOT EXISTS packed_task_runs (
     id INTEGER PRIMARY KEY,
@@ -27,29 +33,51 @@ CREATE TABLE IF NOT EXISTS packed_task_runs (
 );
 ";
 
+/// Items of a flow run that were written to rows of their own, because they came one by one.
+#[derive(Default)]
+pub(super) struct Gathered {
+    rows: HashMap<CallId, TaskRunRow>,
+    bytes: usize,
+}
+
+impl Gathered {
+    fn add(&mut self, row: &TaskRunRow) {
+        self.bytes += bytes_of(row);
+        self.rows.insert(row.call, row.clone());
+    }
+
+    /// Its row is another one now, or none.
+    pub(super) fn forget(&mut self, call: &CallId) {
+        if let Some(row) = self.rows.remove(call) {
+            self.bytes -= bytes_of(&row);
+        }
+    }
+
+    fn is_full(&self) -> bool {
+        self.rows.len() >= GATHERED_ITEMS || self.bytes >= GATHERED_BYTES
+    }
+}
+
+fn bytes_of(row: &TaskRunRow) -> usize {
+    let result = row.result.as_ref();
+    size_of::<TaskRunRow>() + result.map_or(0, |value| value.stored.len as usize)
+}
+
+/// Returns the item that a change is of, with the number of its flow run, if it may be packed.
+pub(super) fn item_of<'a>(change: &'a Change, runs: &[Run]) -> Option<(i64, &'a TaskRunRow)> {
+    let Change::TaskRun { run, row, is_item } = change else {
+        return None;
+    };
+    let run = runs.iter().find(|known| known.id == *run)?;
+    (*is_item && TaskRunPacker::takes(row)).then_some((run.n, &**row))
+}
+
 /// The items among the changes of a batch, by the numbers of their flow runs.
 pub(super) type Items<'a> = BTreeMap<i64, Vec<&'a TaskRunRow>>;
 
 impl Writer {
-    /// Returns the item that a change is of, with the number of its flow run, if it may be packed:
-    /// a row of its own would go before the pack.
-    pub(super) fn item_of<'a>(
-        &mut self,
-        change: &'a Change,
-        runs: &[Run],
-    ) -> Result<Option<(i64, &'a TaskRunRow)>, ReadError> {
-        let Change::TaskRun { run, row, is_item } = change else {
-            return Ok(None);
-        };
-        let Some(run) = runs.iter().find(|known| known.id == *run) else {
-            return Ok(None);
-        };
-        let may_be =
-            *is_item && TaskRunPacker::takes(row) && !self.has_row(run.n, run.epoch, row.call)?;
-        Ok(may_be.then_some((run.n, &**row)))
-    }
-
-    /// Writes the items of a batch.
+    /// Writes the items of a batch: in a pack if there are enough, else in rows, which are packed once
+    /// there are enough of them.
     pub(super) fn put_items(
         &mut self,
         items: Items<'_>,
@@ -61,21 +89,43 @@ impl Writer {
             if rows.len() < MIN_ITEMS {
                 for row in rows {
                     self.put_row(run, row)?;
+                    let gathered = &mut self.rows_of(run.n, run.epoch)?.gathered;
+                    gathered.add(row);
+                    if gathered.is_full() {
+                        self.pack_gathered(run)?;
+                    }
                 }
                 continue;
             }
-            let mut packer = TaskRunPacker::default();
-            for row in rows {
-                let task = self.task(&row.task)?;
-                if !packer.add(row, task) {
-                    self.put_pack(run, std::mem::take(&mut packer))?;
-                    let is_first = packer.add(row, task);
-                    debug_assert!(is_first, "an empty pack takes any item");
-                }
-            }
-            self.put_pack(run, packer)?;
+            self.pack(run, &rows)?;
         }
         Ok(())
+    }
+
+    /// Packs the items that have rows of their own, if there are enough.
+    pub(super) fn pack_gathered(&mut self, run: &mut Run) -> Result<(), ReadError> {
+        let gathered = std::mem::take(&mut self.rows_of(run.n, run.epoch)?.gathered);
+        if gathered.rows.len() < MIN_ITEMS {
+            return Ok(());
+        }
+        let mut rows: Vec<&TaskRunRow> = gathered.rows.values().collect();
+        rows.sort_by_key(|row| row.index);
+        self.pack(run, &rows)
+    }
+
+    /// Packs items; they have no rows of their own then, which would go before the pack.
+    fn pack(&mut self, run: &mut Run, rows: &[&TaskRunRow]) -> Result<(), ReadError> {
+        let mut packer = TaskRunPacker::default();
+        for row in rows {
+            let task = self.task(&row.task)?;
+            if !packer.add(row, task) {
+                self.put_pack(run, std::mem::take(&mut packer))?;
+                let is_first = packer.add(row, task);
+                debug_assert!(is_first, "an empty pack takes any item");
+            }
+            self.drop_row(run, row.call)?;
+        }
+        self.put_pack(run, packer)
     }
 
     fn put_pack(&self, run: &mut Run, packer: TaskRunPacker) -> Result<(), ReadError> {

@@ -10,7 +10,7 @@ use super::super::{
     AttemptRow, CacheRow, CallId, Change, Durability, Epoch, Fence, FlowRunRow, OwnerId,
     ParameterRow, ResultOrigin, StepRow, StoreError, StoredValue, TaskRow, TaskRunRow,
 };
-use super::packs::Items;
+use super::packs::{Gathered, Items, item_of};
 use super::values::{inline_of, parts_of, to_json};
 use super::{ReadError, Writer, logged, outbox};
 use crate::id::FlowRunId;
@@ -21,17 +21,18 @@ use crate::value::Digest;
 #[derive(Default)]
 pub(super) struct TaskIds(HashMap<TaskRow, i64>);
 
-/// The ids of the rows of task runs that this process has written, by the numbers of their flow
-/// runs. They are given one after the other, so that rows that are written together lie together:
+/// The rows of task runs that this process has written, by the numbers of their flow runs. Their ids are given one after the other, so that rows that are written together lie together:
 /// by their calls, which are hashes, each would be on a page of its own.
 #[derive(Default)]
-pub(super) struct TaskRunIds(HashMap<i64, RunIds>);
+pub(super) struct TaskRunRows(HashMap<i64, RowsOfRun>);
 
 /// Those of one flow run, as long as no other engine writes to it.
-struct RunIds {
+pub(super) struct RowsOfRun {
     epoch: Epoch,
-    of_calls: HashMap<CallId, i64>,
-    next: i64,
+    ids: HashMap<CallId, i64>,
+    next_id: i64,
+    /// Those among them that are to be packed.
+    pub(super) gathered: Gathered,
 }
 
 /// The ids of the task runs of a flow run: from this one on, up to the next flow run's.
@@ -145,14 +146,15 @@ impl Writer {
         }
         let mut items = Items::new();
         for change in batch {
-            match self.item_of(change, &runs)? {
+            match item_of(change, &runs) {
                 Some((n, row)) => items.entry(n).or_default().push(row),
                 None => self.apply(change, &mut runs)?,
             }
         }
         self.put_items(items, &mut runs)?;
-        for run in runs {
+        for mut run in runs {
             if has_ended(batch, run.id) {
+                self.pack_gathered(&mut run)?;
                 self.task_runs.0.remove(&run.n);
             }
             let sql = "UPDATE flow_runs SET seq = ?2 WHERE n = ?1";
@@ -237,9 +239,10 @@ impl Writer {
     pub(super) fn put_row(&mut self, run: &mut Run, row: &TaskRunRow) -> Result<(), ReadError> {
         run.seq += 1;
         let task = self.task(&row.task)?;
-        let ids = self.ids(run.n, run.epoch)?;
-        let id = *ids.of_calls.entry(row.call).or_insert(ids.next);
-        ids.next = ids.next.max(id + 1);
+        let rows = self.rows_of(run.n, run.epoch)?;
+        rows.gathered.forget(&row.call);
+        let id = *rows.ids.entry(row.call).or_insert(rows.next_id);
+        rows.next_id = rows.next_id.max(id + 1);
         put_task_run(&self.connection, id, run.seq, task, row)
     }
 
@@ -247,7 +250,9 @@ impl Writer {
         run.seq += 1;
         let mut packed = HashSet::new();
         for call in calls {
-            let Some(id) = self.ids(run.n, run.epoch)?.of_calls.get(call).copied() else {
+            let rows = self.rows_of(run.n, run.epoch)?;
+            rows.gathered.forget(call);
+            let Some(id) = rows.ids.get(call).copied() else {
                 packed.insert(*call);
                 continue;
             };
@@ -262,36 +267,38 @@ impl Writer {
         }
     }
 
-    /// Whether a task run has a row of its own.
-    pub(super) fn has_row(
-        &mut self,
-        n: i64,
-        epoch: Epoch,
-        call: CallId,
-    ) -> Result<bool, ReadError> {
-        Ok(self.ids(n, epoch)?.of_calls.contains_key(&call))
+    /// Drops the row of a task run, if it has one.
+    pub(super) fn drop_row(&mut self, run: &Run, call: CallId) -> Result<(), ReadError> {
+        let rows = self.rows_of(run.n, run.epoch)?;
+        rows.gathered.forget(&call);
+        if let Some(id) = rows.ids.remove(&call) {
+            let sql = "DELETE FROM task_runs WHERE id = ?1";
+            self.connection.prepare_cached(sql)?.execute([id])?;
+        }
+        Ok(())
     }
 
-    /// The ids of the rows of a flow run's task runs.
-    fn ids(&mut self, n: i64, epoch: Epoch) -> Result<&mut RunIds, ReadError> {
+    /// The rows of a flow run's task runs.
+    pub(super) fn rows_of(&mut self, n: i64, epoch: Epoch) -> Result<&mut RowsOfRun, ReadError> {
         let known = self.task_runs.0.get(&n);
         if known.is_none_or(|known| known.epoch != epoch) {
-            let mut ids = RunIds {
+            let mut known = RowsOfRun {
                 epoch,
-                of_calls: HashMap::new(),
-                next: first_task_run(n),
+                ids: HashMap::new(),
+                next_id: first_task_run(n),
+                gathered: Gathered::default(),
             };
             let sql = "SELECT id, call FROM task_runs WHERE id >= ?1 AND id < ?2 ORDER BY id";
             let mut statement = self.connection.prepare_cached(sql)?;
             let mut rows = statement.query([first_task_run(n), first_task_run(n + 1)])?;
             while let Some(row) = rows.next()? {
                 let id: i64 = row.get(0)?;
-                ids.of_calls.insert(row.get(1)?, id);
-                ids.next = id + 1;
+                known.ids.insert(row.get(1)?, id);
+                known.next_id = id + 1;
             }
             drop(rows);
             drop(statement);
-            self.task_runs.0.insert(n, ids);
+            self.task_runs.0.insert(n, known);
         }
         Ok(self.task_runs.0.get_mut(&n).expect("just looked up"))
     }
