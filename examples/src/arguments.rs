@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use clap::Parser;
+use orch_ml::{ForestOptions, Split};
 
 /// The directory of the tables that come with the examples.
 const DATA: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/data");
@@ -32,10 +33,10 @@ pub struct WorkflowArguments {
         default_value_t = 0.2,
         allow_negative_numbers = true
     )]
-    pub test_fraction: f64,
+    test_fraction: f64,
     /// Decides which rows are tested on
     #[arg(long, default_value_t = 42)]
-    pub seed: u64,
+    seed: u64,
     /// Folder to keep results in: what a later run has in common with this one is not computed again
     #[arg(long, value_name = "DIR")]
     pub store: Option<PathBuf>,
@@ -50,6 +51,11 @@ impl WorkflowArguments {
         self.data
             .clone()
             .unwrap_or_else(|| format!("{DATA}/penguins.csv").into())
+    }
+
+    /// Returns which rows to test on.
+    pub fn split(&self) -> Split {
+        Split::random(self.test_fraction).seed(self.seed)
     }
 }
 
@@ -70,13 +76,13 @@ pub struct ForestArguments {
         default_value_t = 0.2,
         allow_negative_numbers = true
     )]
-    pub test_fraction: f64,
+    test_fraction: f64,
     /// Decides which rows are tested on, and how the trees grow
     #[arg(long, default_value_t = 42)]
-    pub seed: u64,
+    seed: u64,
     /// Number of trees
     #[arg(long, value_name = "NUMBER", default_value_t = 100)]
-    pub trees: usize,
+    trees: usize,
     /// File to save the model to [default: `daily_forest.model` in the system's temporary directory]
     #[arg(long, value_name = "FILE")]
     model: Option<PathBuf>,
@@ -94,6 +100,20 @@ impl ForestArguments {
         self.data
             .clone()
             .unwrap_or_else(|| format!("{DATA}/iris.csv").into())
+    }
+
+    /// Returns which rows to test on: a share of each class.
+    pub fn split(&self) -> Split {
+        Split::stratified(self.test_fraction).seed(self.seed)
+    }
+
+    /// Returns how the trees grow.
+    pub fn forest(&self) -> ForestOptions {
+        ForestOptions {
+            n_trees: self.trees,
+            seed: self.seed,
+            ..ForestOptions::default()
+        }
     }
 
     /// Returns the file to save the model to.

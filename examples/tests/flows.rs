@@ -31,6 +31,10 @@ fn names(names: &[&str]) -> Vec<String> {
     names.iter().map(|name| (*name).to_owned()).collect()
 }
 
+fn split(test_fraction: f64, seed: u64) -> Split {
+    Split::random(test_fraction).seed(seed)
+}
+
 /// Eleven rows of `y = 2 x + 1`, one of them without its `x`.
 fn line() -> Table {
     let x: Vec<Option<f64>> = (0..11).map(|n| (n != 3).then_some(f64::from(n))).collect();
@@ -40,7 +44,12 @@ fn line() -> Table {
 
 async fn run_on_line(engine: TestEngine) -> TestRun<(RegressionMetrics, Plot)> {
     engine
-        .run(ml_workflow("ignored.csv", names(&["x"]), "y", 0.2, 42))
+        .run(ml_workflow(
+            "ignored.csv",
+            names(&["x"]),
+            "y",
+            split(0.2, 42),
+        ))
         .await
 }
 
@@ -66,7 +75,12 @@ fn check_metrics(found: &RegressionMetrics, r2: f64, mae: f64, rmse: f64, n_rows
 async fn penguins_agree_with_scikit_learn() {
     let features = names(&["bill_length_mm", "bill_depth_mm", "flipper_length_mm"]);
     let run = TestEngine::new()
-        .run(ml_workflow(PENGUINS, features, "body_mass_g", 0.2, 42))
+        .run(ml_workflow(
+            PENGUINS,
+            features,
+            "body_mass_g",
+            split(0.2, 42),
+        ))
         .await;
     run.assert_completed();
     let (metrics, _) = run.result.unwrap();
@@ -84,7 +98,7 @@ async fn penguins_agree_with_scikit_learn() {
 async fn diabetes_agrees_with_scikit_learn() {
     let features = names(&["bmi", "bp", "s5"]);
     let run = TestEngine::new()
-        .run(ml_workflow(DIABETES, features, "target", 0.25, 7))
+        .run(ml_workflow(DIABETES, features, "target", split(0.25, 7)))
         .await;
     run.assert_completed();
     let (metrics, _) = run.result.unwrap();
@@ -101,13 +115,13 @@ async fn diabetes_agrees_with_scikit_learn() {
 async fn each_task_runs_once_on_what_the_one_before_it_made() {
     let run = run_on_line(TestEngine::new().stub(load::stub(|_| Ok(line())))).await;
     run.assert_completed();
-    for task in ["load", "preprocess", "train_model", "evaluate"] {
+    for task in ["load", "preprocess", "train_linear", "evaluate_linear"] {
         run.assert_ran(task, 1);
     }
     run.assert_edge("load", "preprocess");
-    run.assert_edge("preprocess", "train_model");
-    run.assert_edge("train_model", "evaluate");
-    run.assert_edge("preprocess", "evaluate");
+    run.assert_edge("preprocess", "train_linear");
+    run.assert_edge("train_linear", "evaluate_linear");
+    run.assert_edge("preprocess", "evaluate_linear");
     run.assert_no_leaks();
     let (metrics, _) = run.result.unwrap();
     assert_eq!(metrics.n_rows, 2); // of the ten rows that are complete
@@ -133,7 +147,7 @@ async fn a_loader_that_stays_broken_fails_the_flow_after_three_attempts() {
     let run = run_on_line(engine).await;
     run.assert_failed_with::<InjectedFault>();
     run.assert_attempts("load", 3);
-    for task in ["preprocess", "train_model", "evaluate"] {
+    for task in ["preprocess", "train_linear", "evaluate_linear"] {
         run.assert_state(task, State::Skipped);
     }
 }
@@ -172,8 +186,8 @@ async fn bad_data_stops_the_flow_where_it_is_found() {
     run.assert_state("load", State::Completed);
     run.assert_state("preprocess", State::Failed);
     run.assert_attempts("preprocess", 1);
-    run.assert_state("train_model", State::Skipped);
-    run.assert_state("evaluate", State::Skipped);
+    run.assert_state("train_linear", State::Skipped);
+    run.assert_state("evaluate_linear", State::Skipped);
 }
 
 fn forest() -> ForestOptions {
@@ -189,7 +203,13 @@ async fn the_saved_forest_predicts_what_the_trained_one_does() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("iris.model");
     let run = TestEngine::new()
-        .run(daily_forest(IRIS, "species", 0.2, forest(), file.as_path()))
+        .run(daily_forest(
+            IRIS,
+            "species",
+            Split::stratified(0.2).seed(42),
+            forest(),
+            file.as_path(),
+        ))
         .await;
     run.assert_completed();
     run.assert_edge("train_forest_classifier", "pack_classifier");
@@ -221,7 +241,7 @@ async fn a_full_disk_fails_the_save_and_not_the_evaluation() {
         .run(daily_forest(
             IRIS,
             "species",
-            0.2,
+            split(0.2, 42),
             forest(),
             "never-written.model",
         ))

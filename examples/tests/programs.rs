@@ -121,8 +121,8 @@ fn ml_workflow_needs_no_arguments() {
             "state",
             "load",
             "preprocess",
-            "train_model",
-            "evaluate",
+            "train_linear",
+            "evaluate_linear",
             "critical path: ",
         ],
     );
@@ -173,8 +173,11 @@ fn ml_workflow_writes_a_report_on_request() {
         ],
     );
     check_contains(&read("graph.svg"), &["<svg", "preprocess", "</svg>"]);
-    check_contains(&read("timeline.svg"), &["<svg", "evaluate", "</svg>"]);
-    check_contains(&read("graph.dot"), &["digraph", "train_model"]);
+    check_contains(
+        &read("timeline.svg"),
+        &["<svg", "evaluate_linear", "</svg>"],
+    );
+    check_contains(&read("graph.dot"), &["digraph", "train_linear"]);
     check_contains(&read("graph.mmd"), &["flowchart", "load"]);
     let run: serde_json::Value = serde_json::from_str(&read("run.json")).unwrap();
     assert!(run.to_string().contains("ml-workflow"));
@@ -417,7 +420,10 @@ fn a_constant_feature_works_and_warns() {
     assert_eq!(output.status.code(), Some(0), "{err}");
     check_contains(
         &err,
-        &["warning: task run `train_model`: ", "features are constant"],
+        &[
+            "warning: task run `train_linear`: ",
+            "features are constant",
+        ],
     );
     check_contains(&out, &["held-out rows: 1"]);
 }

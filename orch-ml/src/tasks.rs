@@ -32,7 +32,7 @@
 //! | cluster | [`select_records`], [`cluster_kmeans`], [`cluster_dbscan`], [`predict_cluster`] | the same |
 //! | evaluate any | [`evaluate_regressor`] | [`evaluate_classifier`] |
 //! | predict with any | [`predict_numbers`] | [`predict_classes`] |
-//! | plot | [`draw_residuals`], [`draw_importance`] | [`draw_confusion_matrix`], [`draw_roc`], [`draw_precision_recall`], [`draw_calibration`], [`draw_importance`] |
+//! | plot | [`draw_residuals`], [`draw_residuals_of`], [`draw_importance`] | [`draw_confusion_matrix`], [`draw_roc`], [`draw_precision_recall`], [`draw_calibration`], [`draw_importance`] |
 //! | keep | [`save_model`], [`load_model`] | the same |
 //!
 //! What trains, evaluates or tries a model logs its options as params and what it measured as metrics: see
@@ -121,7 +121,7 @@ pub use self::packing::{
 };
 pub use self::plots::{
     draw_calibration, draw_confusion_matrix, draw_importance, draw_precision_recall,
-    draw_residuals, draw_roc,
+    draw_residuals, draw_residuals_of, draw_roc,
 };
 #[cfg(feature = "http")]
 pub use self::sources::load_csv_url;

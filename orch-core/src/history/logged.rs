@@ -189,10 +189,12 @@ impl<'a> LoggedReader<'a> {
 
     fn task_run(&mut self, run: FlowRunId, call: CallId) -> Result<Option<TaskRun>, StoreError> {
         if self.run(run)?.task_runs.is_none() {
-            let rows = self.store.task_runs(run)?;
-            let rows = rows.iter().map(|row| (row.call, TaskRun::of(row)));
-            let rows = rows.collect();
-            self.run(run)?.task_runs = Some(rows);
+            // One after the other: there may be a million items of maps.
+            let mut known = HashMap::new();
+            self.store.recorded_task_runs(run)?.each(|row| {
+                known.insert(row.call, TaskRun::of(&row));
+            });
+            self.run(run)?.task_runs = Some(known);
         }
         let known = self.run(run)?.task_runs.as_ref();
         Ok(known.and_then(|rows| rows.get(&call).copied()))

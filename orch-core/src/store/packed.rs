@@ -438,6 +438,15 @@ impl Pack {
 }
 
 impl RecordedTaskRuns {
+    /// Visits all; of several with one call the last counts.
+    pub(crate) fn each(self, mut visit: impl FnMut(TaskRunRow)) {
+        self.packed
+            .iter()
+            .flat_map(PackedTaskRuns::rows)
+            .chain(self.rows)
+            .for_each(&mut visit);
+    }
+
     /// Returns all that count, in the order of their last submission.
     pub fn into_rows(self) -> Vec<TaskRunRow> {
         let Self { packed, mut rows } = self;

@@ -1,5 +1,7 @@
 //! What a model of any kind predicts.
 
+use std::fmt;
+
 use ndarray::Array1;
 use serde::{Deserialize, Serialize};
 
@@ -63,6 +65,27 @@ impl Predictions {
         }
     }
 
+    /// How many rows there are of each class or cluster, by its name, in their order; none for numbers.
+    fn counts(&self) -> Vec<(String, usize)> {
+        let (names, codes): (Vec<String>, &[u32]) = match self {
+            Self::Numbers(_) => return Vec::new(),
+            Self::Classes(classes) => {
+                let names = classes.classes().iter().map(ToString::to_string);
+                (names.collect(), classes.codes())
+            }
+            Self::Clusters(clusters) => {
+                let n_clusters = clusters.iter().max().map_or(0, |last| last + 1);
+                let names = (0..n_clusters).map(|cluster| format!("cluster {cluster}"));
+                (names.collect(), clusters)
+            }
+        };
+        let mut counts: Vec<(String, usize)> = names.into_iter().map(|name| (name, 0)).collect();
+        for code in codes {
+            counts[*code as usize].1 += 1;
+        }
+        counts
+    }
+
     fn other(&self, expected: &'static str) -> MlError {
         let found = match self {
             Self::Numbers(_) => "numbers",
@@ -85,6 +108,26 @@ impl Predictions {
     }
 }
 
+/// How many rows there are of each class or cluster, or between what the numbers are.
+impl fmt::Display for Predictions {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let n_rows = self.n_rows();
+        write!(f, "{n_rows} {}", if n_rows == 1 { "row" } else { "rows" })?;
+        if let Self::Numbers(numbers) = self
+            && let Some(mean) = numbers.mean()
+        {
+            let least = numbers.iter().copied().fold(f64::INFINITY, f64::min);
+            let most = numbers.iter().copied().fold(f64::NEG_INFINITY, f64::max);
+            write!(f, ": {least:.4} to {most:.4}, mean {mean:.4}")?;
+        }
+        for (position, (name, count)) in self.counts().iter().enumerate() {
+            let before = if position == 0 { ": " } else { ", " };
+            write!(f, "{before}{count} {name}")?;
+        }
+        Ok(())
+    }
+}
+
 /// Labels as a column of their type; of several types, as text.
 fn labels(predictions: &ClassPredictions) -> Column {
     let all = || predictions.labels();
@@ -103,5 +146,30 @@ fn labels(predictions: &ClassPredictions) -> Column {
         all().filter_map(number).collect::<Vec<i64>>().into()
     } else {
         all().map(ClassLabel::to_string).collect::<Vec<_>>().into()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use ndarray::array;
+
+    use super::*;
+
+    #[test]
+    fn predictions_are_shown_by_their_counts_or_their_range() {
+        let numbers = Predictions::Numbers(array![1.0, 2.5, -2.0]);
+        assert_eq!(
+            numbers.to_string(),
+            "3 rows: -2.0000 to 2.5000, mean 0.5000"
+        );
+        let clusters = Predictions::Clusters(vec![2, 0, 2]);
+        let expected = "3 rows: 1 cluster 0, 0 cluster 1, 2 cluster 2";
+        assert_eq!(clusters.to_string(), expected);
+        assert_eq!(
+            Predictions::Clusters(vec![0]).to_string(),
+            "1 row: 1 cluster 0"
+        );
+        let none = Predictions::Numbers(Array1::zeros(0));
+        assert_eq!(none.to_string(), "0 rows");
     }
 }

@@ -2,15 +2,29 @@
 
 use ndarray::Array1;
 use orch_core::task;
+use serde::Serialize;
 
 use crate::{
     CalibrationStrategy, ClassOutcomes, ClassPredictions, ClassificationDataset, Dataset, MlError,
-    PermutationImportance, Plot, Test,
+    PermutationImportance, Plot, Regressor, Test,
 };
 
 /// Plots what predicted numbers miss: [`plot_residuals`](crate::plot_residuals).
 #[task(cache)]
 pub fn draw_residuals(test: &Test<Dataset>, predictions: &Array1<f64>) -> Result<Plot, MlError> {
+    crate::plot_residuals(test.targets().view(), predictions.view())
+}
+
+/// Plots what any model that predicts numbers misses on rows held out:
+/// [`plot_residuals`](crate::plot_residuals).
+///
+/// A handle needs the model named, as for [`evaluate_regressor`](super::evaluate_regressor).
+#[task(cache)]
+pub fn draw_residuals_of<M>(model: &M, test: &Test<Dataset>) -> Result<Plot, MlError>
+where
+    M: Regressor + Serialize,
+{
+    let predictions = model.predict(test.records())?;
     crate::plot_residuals(test.targets().view(), predictions.view())
 }
 
