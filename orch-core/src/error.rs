@@ -22,22 +22,17 @@ impl ErrorReport {
     pub(crate) fn of_failure(header: &crate::node::Header, failure: &Failure) -> Self {
         match &failure.kind {
             TaskErrorKind::Failed(error) => Self::of(&**error),
-            TaskErrorKind::Panicked { message } => Self {
-                message: scrub(format!("it panicked with `{message}`")),
-                causes: Vec::new(),
+            TaskErrorKind::Panicked { message, backtrace } => Self {
+                backtrace: backtrace.as_deref().map(str::to_owned),
+                ..Self::words(scrub(format!("it panicked with `{message}`")))
             },
-            TaskErrorKind::TimedOut { clock, after } => Self {
-                message: format!("its `{clock}` of {after:?} ran out"),
-                causes: Vec::new(),
-            },
-            TaskErrorKind::BreakerOpen { breaker, left } => Self {
-                message: breaker_stands(breaker, *left),
-                causes: Vec::new(),
-            },
-            _ => Self {
-                message: format!("`{}` was stopped", header.name()),
-                causes: Vec::new(),
-            },
+            TaskErrorKind::TimedOut { clock, after } => {
+                Self::words(format!("its `{clock}` of {after:?} ran out"))
+            }
+            TaskErrorKind::BreakerOpen { breaker, left } => {
+                Self::words(breaker_stands(breaker, *left))
+            }
+            _ => Self::words(format!("`{}` was stopped", header.name())),
         }
     }
 
@@ -54,8 +49,16 @@ impl ErrorReport {
             next = cause.source();
         }
         Self {
-            message: scrub(error.to_string()),
             causes,
+            ..Self::words(scrub(error.to_string()))
+        }
+    }
+
+    fn words(message: String) -> Self {
+        Self {
+            message,
+            causes: Vec::new(),
+            backtrace: None,
         }
     }
 

@@ -82,6 +82,7 @@ mod memory;
 mod node;
 mod outbox;
 mod padded;
+mod panics;
 mod parameters;
 mod pattern;
 mod policy;
@@ -129,6 +130,7 @@ pub use crate::limit::{Limit, LimitStatus, RetryLimits};
 #[cfg(feature = "logs")]
 pub use crate::logs::LogLayer;
 pub use crate::map::{Map, MapSource, Tolerance, map, map_product, map_stream, map_zip};
+pub use crate::panics::keep_panic_backtraces;
 pub use crate::parameters::ArgumentError;
 pub use crate::policy::failure_mode::FailureMode;
 pub use crate::policy::retry::{Backoff, ClassifyRetry, Retry, RetryBudget};

@@ -254,6 +254,9 @@ pub struct ErrorReport {
     pub message: String,
     /// The causes, outermost first.
     pub causes: Vec<String>,
+    /// Where a panic came from, if [that is kept](crate::keep_panic_backtraces).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backtrace: Option<String>,
 }
 
 /// An edge of the graph: `to` used `from`.

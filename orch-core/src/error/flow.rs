@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::id::FlowRunId;
+use crate::report::ErrorReport;
 use crate::state::StateChange;
 use crate::store::OwnerId;
 
@@ -36,6 +37,8 @@ pub enum FlowErrorKind {
     Panicked {
         /// The panic's message.
         message: String,
+        /// Where it came from, if [that is kept](crate::keep_panic_backtraces).
+        backtrace: Option<Arc<str>>,
     },
     /// The runtime shut down before the flow run ended.
     RuntimeShutDown,
@@ -186,6 +189,18 @@ impl FlowError {
         })
     }
 
+    /// Returns the error as a report shows it.
+    pub fn to_report(&self) -> ErrorReport {
+        let backtrace = match self.kind() {
+            FlowErrorKind::Panicked { backtrace, .. } => backtrace.as_deref(),
+            _ => None,
+        };
+        ErrorReport {
+            backtrace: backtrace.map(str::to_owned),
+            ..ErrorReport::of(self)
+        }
+    }
+
     /// Whether a shutdown of the engine ended the flow run before it came to anything of its own.
     pub(crate) fn is_interruption(&self) -> bool {
         let reason = CancelReason::Shutdown;
@@ -221,7 +236,7 @@ impl fmt::Display for FlowError {
                 }
                 Ok(())
             }
-            FlowErrorKind::Panicked { message } => {
+            FlowErrorKind::Panicked { message, .. } => {
                 write!(f, " crashed: its body panicked with `{message}`")
             }
             FlowErrorKind::RuntimeShutDown => {

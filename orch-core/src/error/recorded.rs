@@ -23,6 +23,9 @@ pub struct RecordedError {
     /// Whether the error's type allowed another attempt: `never`, `default`, or `after <duration>`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub retry: Option<String>,
+    /// Where a panic came from, if [that is kept](crate::keep_panic_backtraces).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub backtrace: Option<String>,
 }
 
 impl RecordedError {
@@ -34,6 +37,7 @@ impl RecordedError {
             message: message.to_owned(),
             causes: causes.iter().map(|cause| (*cause).to_owned()).collect(),
             retry: Some("never".to_owned()),
+            backtrace: None,
         }
     }
 
@@ -65,7 +69,7 @@ impl RecordedError {
             FlowErrorKind::Upstream(_) => "upstream",
             _ => "refused",
         };
-        Self::new(kind, ErrorReport::of(error))
+        Self::new(kind, error.to_report())
     }
 
     /// Describes how an attempt failed that another one follows.
@@ -92,6 +96,7 @@ impl RecordedError {
             message: report.message,
             causes: report.causes,
             retry: None,
+            backtrace: report.backtrace,
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fmt;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::panics;
 use crate::policy::retry::{Retry, RetryBudget};
 use crate::policy::timeout::Clock;
 use crate::report::{ErrorReport, human};
@@ -45,6 +46,8 @@ pub enum TaskErrorKind {
     Panicked {
         /// The panic's message.
         message: String,
+        /// Where it came from, if [that is kept](crate::keep_panic_backtraces).
+        backtrace: Option<Arc<str>>,
     },
     /// It was executing, or about to, when the runtime that executed it shut down.
     RuntimeShutDown,
@@ -278,7 +281,14 @@ impl TaskError {
 
     /// Returns the error as a report shows it.
     pub fn to_report(&self) -> ErrorReport {
-        ErrorReport::of(self)
+        let backtrace = match self.kind() {
+            TaskErrorKind::Panicked { backtrace, .. } => backtrace.as_deref(),
+            _ => None,
+        };
+        ErrorReport {
+            backtrace: backtrace.map(str::to_owned),
+            ..ErrorReport::of(self)
+        }
     }
 }
 
@@ -312,7 +322,7 @@ impl fmt::Display for TaskError {
                 on_attempt(f)?;
                 write!(f, ": its `{clock}` of {after:?} ran out")
             }
-            TaskErrorKind::Panicked { message } => {
+            TaskErrorKind::Panicked { message, .. } => {
                 f.write_str(" crashed")?;
                 on_attempt(f)?;
                 write!(f, ": it panicked with `{message}`")
@@ -442,6 +452,7 @@ impl Failure {
     pub(crate) fn panicked(payload: &(dyn std::any::Any + Send)) -> Self {
         Self::new(TaskErrorKind::Panicked {
             message: panic_message(payload),
+            backtrace: panics::origin(),
         })
     }
 }

@@ -22,9 +22,10 @@ use crate::error::{
     panic_message,
 };
 use crate::event::EventKind;
+use crate::panics;
 use crate::policy::failure_mode::FailureMode;
 use crate::recorder;
-use crate::report::{ErrorReport, LogReport, NodeKind, ParameterReport, RunReport, manifest_of};
+use crate::report::{LogReport, NodeKind, ParameterReport, RunReport, manifest_of};
 use crate::scope::Scope;
 use crate::state::{State, StateChange};
 use crate::stop::Stop;
@@ -189,7 +190,10 @@ pub(super) async fn run_body<T>(
                 return match returned {
                     Ok(result) => result,
                     Err(panic) => {
-                        Err(FlowErrorKind::Panicked { message: panic_message(&*panic) })
+                        Err(FlowErrorKind::Panicked {
+                            message: panic_message(&*panic),
+                            backtrace: panics::origin(),
+                        })
                     }
                 };
             }
@@ -535,7 +539,7 @@ impl Flow {
             name: self.name.clone(),
             tags: self.tags.clone(),
             state: self.state(),
-            error: self.error.get().map(|error| ErrorReport::of(error)),
+            error: self.error.get().map(FlowError::to_report),
             started_at_unix_ms: (self.started_at.0 / 1_000_000) as u64,
             duration: self
                 .ended_after

@@ -206,6 +206,7 @@ fn error_report(error: &RecordedError) -> ErrorReport {
     ErrorReport {
         message: error.message.clone(),
         causes: error.causes.clone(),
+        backtrace: error.backtrace.clone(),
     }
 }
 

@@ -110,7 +110,7 @@ pub(super) fn reason_of_task(error: &TaskError) -> String {
         TaskErrorKind::TimedOut { clock, after } => {
             format!("its `{clock}` of {} ran out", human::duration(*after))
         }
-        TaskErrorKind::Panicked { message } => format!("it panicked with `{message}`"),
+        TaskErrorKind::Panicked { message, .. } => format!("it panicked with `{message}`"),
         TaskErrorKind::RuntimeShutDown => "its runtime was shut down".to_owned(),
         TaskErrorKind::Cancelled { reason } => reason.to_string(),
         TaskErrorKind::Skipped { upstream } => {
@@ -138,7 +138,7 @@ pub(super) fn reason_of_task(error: &TaskError) -> String {
 pub(super) fn reason_of_flow(error: &FlowError) -> String {
     cut(match error.kind() {
         FlowErrorKind::Failed(error) => with_causes(&**error),
-        FlowErrorKind::Panicked { message } => format!("its body panicked with `{message}`"),
+        FlowErrorKind::Panicked { message, .. } => format!("its body panicked with `{message}`"),
         FlowErrorKind::RuntimeShutDown => "its runtime was shut down".to_owned(),
         FlowErrorKind::Cancelled { reason } => reason.to_string(),
         FlowErrorKind::TimedOut { after } => {

@@ -18,6 +18,7 @@ pub(crate) fn error(message: &str) -> ErrorReport {
     ErrorReport {
         message: message.to_owned(),
         causes: Vec::new(),
+        backtrace: None,
     }
 }
 
@@ -149,6 +150,7 @@ pub(crate) fn ml_run() -> RunReport {
             report.run_mut(fit).error = Some(ErrorReport {
                 message: "singular matrix in fold 3".to_owned(),
                 causes: vec!["column `age` is constant".to_owned()],
+                backtrace: None,
             });
         }
         let score = report.add(&format!("score[fold={fold}]"), {

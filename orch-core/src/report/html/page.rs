@@ -255,8 +255,15 @@ pub(super) fn error(error: &ErrorReport) -> String {
     let causes: String = causes
         .map(|cause| format!("<p>caused by: {}</p>", lines(cause)))
         .collect();
+    let backtrace = error.backtrace.iter();
+    let backtrace: String = backtrace
+        .map(|text| {
+            let text = escape::xml(text);
+            format!("<details><summary>where it panicked</summary><pre>{text}</pre></details>")
+        })
+        .collect();
     let message = lines(&error.message);
-    format!("<div class=\"error\"><p>{message}</p>{causes}</div>")
+    format!("<div class=\"error\"><p>{message}</p>{causes}{backtrace}</div>")
 }
 
 /// Whether all cells of a column are numbers or absent.

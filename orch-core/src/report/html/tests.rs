@@ -137,6 +137,7 @@ fn a_task_run_has_its_attempts_times_and_errors_in_its_row() {
     report.run_mut(failed).error = Some(ErrorReport {
         message: "first\nsecond".to_owned(),
         causes: vec!["no such file".to_owned()],
+        backtrace: None,
     });
     let html = report.to_html(&[]);
     let rows = rows(&check_page(&html), "task runs");
@@ -169,6 +170,7 @@ fn a_skipped_task_run_says_why_without_the_causes() {
     report.run_mut(skipped).error = Some(ErrorReport {
         message: "skipped, because `load` did not complete".to_owned(),
         causes: vec!["no such file".to_owned()],
+        backtrace: None,
     });
     let html = report.to_html(&[]);
     let rows = rows(&check_page(&html), "task runs");
@@ -259,6 +261,7 @@ fn nothing_that_a_user_wrote_is_markup() {
     report.error = Some(ErrorReport {
         message: HOSTILE.to_owned(),
         causes: vec![HOSTILE.to_owned()],
+        backtrace: None,
     });
     report.state = State::Failed;
     let run = report.add(HOSTILE, [0, 10, 20, 100]);
