@@ -522,8 +522,11 @@ macro_rules! __flow {
         [$($bounds:tt)*]
         ($($arg:ident),*) -> $returned:ty as $output:ty, $settle:tt;
         run $async:tt [$future:ty] ($($call:tt)*);
+        storable $storable:ident;
         args $args:ty;
-        parameters [$($parameter:ident: $how:ident $ty:ty = $name_shown:literal $ty_shown:literal),*];
+        parameters [
+            $($parameter:ident: $how:ident $form:ident $ty:ty = $name_shown:literal $ty_shown:literal),*
+        ];
         definition $shown:literal $parameters:tt $fields:tt
     ) => {
         $crate::__flow! {
@@ -544,7 +547,12 @@ macro_rules! __flow {
                 ($($parameter,)*): &Self::Args,
                 to_: &mut $crate::__private::Parameters,
             ) {
-                $(to_.value::<$ty>($name_shown, $ty_shown, $parameter, $crate::__flow!(@form $ty));)*
+                $(to_.value::<$ty>(
+                    $name_shown,
+                    $ty_shown,
+                    $parameter,
+                    $crate::__flow!(@form $form $ty),
+                );)*
             }
 
             #[allow(unused_variables, reason = "made by the attribute, not written")]
@@ -555,22 +563,28 @@ macro_rules! __flow {
                     from_.take::<$ty, $crate::$how>(
                         $name_shown,
                         $ty_shown,
-                        $crate::__flow!(@form $ty),
+                        $crate::__flow!(@form $form $ty),
                     )?,
                 )*))
             }
 
             #[allow(unused_variables, reason = "made by the attribute, not written")]
             fn schema(schema_: &mut $crate::__private::ParameterSchema) {
-                $(schema_.add::<$ty>($name_shown, $ty_shown, $crate::__flow!(@form $ty));)*
+                $(schema_.add::<$ty>(
+                    $name_shown,
+                    $ty_shown,
+                    $crate::__flow!(@form $form $ty),
+                );)*
             }
 
             fn codec() -> ::core::option::Option<$crate::__private::Codec<Self::Output>> {
-                $crate::__codec!(Probe $output)
+                $crate::__codec!($storable $output)
             }
 
             fn json(result: &Self::Output) -> ::core::option::Option<$crate::__private::Json> {
-                $crate::__flow!(@form $output).map(|form| form.show(result))
+                let form: ::core::option::Option<$crate::__private::ParameterForm<Self::Output>> =
+                    $crate::__flow!(@form $storable $output);
+                form.map(|form| form.show(result))
             }
         }
 
@@ -597,7 +611,8 @@ macro_rules! __flow {
         }
     };
 
-    (@form $ty:ty) => {{
+    (@form No $ty:ty) => { ::core::option::Option::None };
+    (@form Probe $ty:ty) => {{
         use $crate::__private::NoForm as _;
         <$crate::__private::ParameterProbe<$ty>>::FORM
     }};

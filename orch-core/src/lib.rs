@@ -204,7 +204,8 @@ pub mod __private {
         DigestProbe, Keys, NoDigest, NoOwnDigest, OwnDigestProbe, digest_argument,
     };
     pub use crate::parameters::{
-        ArgumentError, ArgumentSource, NoForm, ParameterProbe, ParameterSchema, Parameters,
+        ArgumentError, ArgumentSource, NoForm, ParameterForm, ParameterProbe, ParameterSchema,
+        Parameters,
     };
     pub use crate::policy::retry::Backoff;
     pub use crate::policy::timeout::OnTimeout;

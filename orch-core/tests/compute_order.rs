@@ -11,7 +11,8 @@ struct Gate(Mutex<mpsc::Receiver<()>>);
 struct Opener(mpsc::Sender<()>);
 
 /// Who worked, in order.
-type Order = Arc<Mutex<Vec<&'static str>>>;
+#[derive(Default)]
+struct Order(Mutex<Vec<&'static str>>);
 
 #[task]
 fn hold(gate: Resource<Gate>) {
@@ -29,12 +30,12 @@ fn step(before: u32) -> u32 {
 }
 
 #[task]
-fn work(name: &'static str, _input: u32, order: Order) {
-    order.lock().unwrap().push(name);
+fn work(name: &'static str, _input: u32, order: Arc<Order>) {
+    order.0.lock().unwrap().push(name);
 }
 
 #[flow]
-async fn levels(order: Order) -> Result<(), TaskError> {
+async fn levels(order: Arc<Order>) -> Result<(), TaskError> {
     let order = || Arc::clone(&order);
     let held = hold();
     let works = [
@@ -57,7 +58,7 @@ async fn levels(order: Order) -> Result<(), TaskError> {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn of_one_priority_what_is_further_down_the_graph_gets_a_thread_first() {
     let (opener, gate) = mpsc::channel();
-    let order = Order::default();
+    let order = Arc::new(Order::default());
     let engine = Engine::builder()
         .compute_threads(1)
         .workers(1)
@@ -72,5 +73,5 @@ async fn of_one_priority_what_is_further_down_the_graph_gets_a_thread_first() {
         "first of the first level",
         "second of the first level",
     ];
-    assert_eq!(*order.lock().unwrap(), expected);
+    assert_eq!(*order.0.lock().unwrap(), expected);
 }

@@ -1291,3 +1291,33 @@ fn without_a_runtime_a_handle_and_what_depends_on_it_fail() {
         assert!(error.root().help().unwrap().contains("tokio::main"));
     }
 }
+
+#[task]
+async fn words() -> (Vec<&'static str>, u32) {
+    (vec!["never", "copied"], 2)
+}
+
+#[task(cache)]
+fn longest(words: Vec<&'static str>, of: &'static str) -> usize {
+    let words = words.iter().chain([&of]);
+    words.map(|word| word.len()).max().unwrap_or(0)
+}
+
+#[flow]
+async fn borrows(more: Vec<&'static str>) -> Result<Vec<&'static str>, TaskError> {
+    let (words, count) = words().unzip();
+    assert_eq!(*count.await?, 2);
+    let longest = longest(&words, "of the program");
+    assert_eq!(*longest.await?, 14);
+    let mut all = words.await?.into_inner();
+    all.extend(more);
+    Ok(all)
+}
+
+/// They cannot be read back from a store, so there they are left out.
+#[orch_core::test]
+async fn values_that_borrow_from_the_program_are_passed_on() {
+    let run = TestEngine::new().run(borrows(vec!["words"])).await;
+    run.assert_completed();
+    assert_eq!(run.result.unwrap(), ["never", "copied", "words"]);
+}

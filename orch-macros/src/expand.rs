@@ -114,10 +114,14 @@ fn task_tokens(task: &Task, parts: &Parts<'_>) -> TokenStream {
     });
     let args = parts.args();
     let must_be_storable = task.args.cache.is_some() || task.args.effect.is_some();
-    let storable = match (parts.signature.is_generic(), must_be_storable) {
-        (false, _) => quote!(Probe),
-        (true, true) => quote!(Yes),
-        (true, false) => quote!(No),
+    let storable = if parts.signature.returns.has_reference() {
+        quote!(No)
+    } else {
+        match (parts.signature.is_generic(), must_be_storable) {
+            (false, _) => quote!(Probe),
+            (true, true) => quote!(Yes),
+            (true, false) => quote!(No),
+        }
     };
     let elements = elements(task, parts);
     let keys = parts
@@ -161,16 +165,11 @@ fn with_lifetime(ty: &Type) -> TokenStream {
 
 /// The elements of a tuple that a task returns, which are stored one by one: place and type.
 fn elements(task: &Task, parts: &Parts<'_>) -> Vec<TokenStream> {
-    if parts.signature.is_generic() {
+    let returns = &task.common.signature.returns;
+    if parts.signature.is_generic() || returns.has_reference() {
         return Vec::new();
     }
-    let returns = &task.common.signature.returns;
-    let value = match (&returns.parts.0, returns.is_result) {
-        (Some(value), _) => value,
-        (None, false) => &returns.ty,
-        (None, true) => return Vec::new(),
-    };
-    let Type::Tuple(tuple) = peeled(value) else {
+    let Some(Type::Tuple(tuple)) = returns.value().map(peeled) else {
         return Vec::new();
     };
     // As many as `unzip` takes apart.
@@ -192,6 +191,9 @@ fn storable_check(task: &Task, parts: &Parts<'_>) -> TokenStream {
         returned,
         ..
     } = parts;
+    if parts.signature.returns.has_reference() {
+        return TokenStream::new();
+    }
     let check = match (&task.args.cache, &task.args.effect) {
         (Some(_), _) => quote_spanned!(returned.span()=> assert_cacheable),
         (None, Some(_)) => quote_spanned!(returned.span()=> assert_recordable),

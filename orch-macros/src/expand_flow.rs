@@ -6,7 +6,7 @@ use syn::ext::IdentExt as _;
 
 use crate::attr::{FailureMode, Keyed, WhenFull};
 use crate::expand::{Parts, at, duration_field, retries, tags, version};
-use crate::signature::{Passing, written};
+use crate::signature::{Passing, has_reference, written};
 use crate::validate::{Flow, Test};
 
 /// The expansion of `#[flow]`.
@@ -72,17 +72,34 @@ fn flow_tokens(flow: &Flow, parts: &Parts<'_>) -> TokenStream {
         let (name, shown) = (&parameter.name, parameter.name.unraw().to_string());
         let written = written(&parameter.ty);
         match &parameter.passing {
-            Passing::ByRef(ty) => Some(quote!(#name: ByRef #ty = #shown #written)),
-            Passing::ByValue(ty) => Some(quote!(#name: ByValue #ty = #shown #written)),
+            Passing::ByRef(ty) => {
+                let form = form(has_reference(ty));
+                Some(quote!(#name: ByRef #form #ty = #shown #written))
+            }
+            Passing::ByValue(ty) => {
+                let form = form(has_reference(ty));
+                Some(quote!(#name: ByValue #form #ty = #shown #written))
+            }
             Passing::Context | Passing::Resource(_) | Passing::Unknown => None,
         }
     });
+    let storable = form(parts.signature.returns.has_reference());
     quote! {
         (#(#inputs),*) -> #returns;
         #run;
+        storable #storable;
         args #args;
         parameters [#(#forms),*];
         #definition
+    }
+}
+
+/// Whether to look if values of a type can be stored.
+fn form(has_reference: bool) -> TokenStream {
+    if has_reference {
+        quote!(No)
+    } else {
+        quote!(Probe)
     }
 }
 

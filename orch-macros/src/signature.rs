@@ -10,6 +10,7 @@ mod returns;
 mod text;
 mod types;
 
+pub(crate) use self::borrow::has_reference;
 pub(crate) use self::function::Function;
 pub(crate) use self::parameter::{Parameter, Passing};
 pub(crate) use self::text::written;

@@ -102,6 +102,16 @@ pub(crate) fn task(
             None => args.keep = Some(keep),
         }
     }
+    if signature.returns.has_reference() {
+        let cache = args.cache.as_ref().map(|_| "cache");
+        if let Some(option) = cache.or(args.effect.as_ref().map(|_| "effect")) {
+            errors.push(error(
+                &signature.returns.ty,
+                format_args!("`{option}` needs a result that can be stored, and this one borrows"),
+                "return an owned value, such as `String` for `&'static str`",
+            ));
+        }
+    }
     if args.cache.is_some() {
         for parameter in &signature.parameters {
             check_no_path(parameter, errors);

@@ -25,6 +25,30 @@ impl Borrow {
     }
 }
 
+/// Whether a type has references in it. One whose values cannot outlive the program can be passed on,
+/// and not be read back from where it was stored.
+pub(crate) fn has_reference(ty: &Type) -> bool {
+    let mut finder = ReferenceFinder(false);
+    finder.visit_type(ty);
+    finder.0
+}
+
+struct ReferenceFinder(bool);
+
+impl<'ast> Visit<'ast> for ReferenceFinder {
+    fn visit_type_reference(&mut self, _: &'ast syn::TypeReference) {
+        self.0 = true;
+    }
+
+    // What a function takes is no part of its value.
+    fn visit_type_fn_ptr(&mut self, _: &'ast syn::TypeFnPtr) {}
+    fn visit_parenthesized_generic_arguments(
+        &mut self,
+        _: &'ast syn::ParenthesizedGenericArguments,
+    ) {
+    }
+}
+
 /// Finds the first borrow in a type.
 struct BorrowFinder<'a> {
     known: &'a [Lifetime],

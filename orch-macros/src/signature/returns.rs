@@ -2,7 +2,7 @@
 
 use syn::{GenericArgument, PathArguments, PathSegment, ReturnType, Type, parse_quote};
 
-use super::borrow::Borrow;
+use super::borrow::{Borrow, has_reference};
 use super::reader::Reader;
 use super::types::{last_segment, peeled};
 use crate::errors::error;
@@ -17,6 +17,22 @@ pub(crate) struct Returns {
     pub(crate) is_result: bool,
     /// The value and the error, as far as they are written: `Result<T, E>`, `io::Result<T>`.
     pub(crate) parts: (Option<Type>, Option<Type>),
+}
+
+impl Returns {
+    /// The type of the value, as far as it is written.
+    pub(crate) fn value(&self) -> Option<&Type> {
+        match (&self.parts.0, self.is_result) {
+            (Some(value), _) => Some(value),
+            (None, false) => Some(&self.ty),
+            (None, true) => None,
+        }
+    }
+
+    /// Whether a value cannot be read back from where it was stored, as far as is written.
+    pub(crate) fn has_reference(&self) -> bool {
+        self.value().is_some_and(has_reference)
+    }
 }
 
 impl Reader<'_> {

@@ -280,11 +280,11 @@ fn a_flow_expands() {
                 as ::orch_core::__private::Split < anyhow::Result < Metrics > >> ::Error, _ >]; run
                 async [impl ::core::future::Future < Output = ::core::result::Result < Self::Output,
                 ::orch_core::__private::BoxError >, > + ::core::marker::Send] (file.pass(), &
-                ::orch_core::__private::flow_context()); args(::orch_core::__private::Owned <
-                DataFile >,); parameters[file : ByValue DataFile = "file" "DataFile"]; definition
-                "ml-workflow"[ByValue Value "file" "DataFile", Context Value "context"
-                "&FlowContext"] { returns : "anyhow::Result<Metrics>", doc : "Trains the model.",
-                fingerprint :
+                ::orch_core::__private::flow_context()); storable Probe;
+                args(::orch_core::__private::Owned < DataFile >,); parameters[file : ByValue Probe
+                DataFile = "file" "DataFile"]; definition "ml-workflow"[ByValue Value "file"
+                "DataFile", Context Value "context" "&FlowContext"] { returns :
+                "anyhow::Result<Metrics>", doc : "Trains the model.", fingerprint :
                 b"{\xEB\x9A\xF2\xB7\xD8\x93\xF7\x89\x08\xBD\x0F\xD8\x1E\x07|\xE1P\x89\xDF\x1CO\xFC^\xF2\x80\xB2\xBAC\xF3d\x99",
                 tags : & ["nightly"], failure_mode :
                 ::core::option::Option::Some(::orch_core::__private::FailureMode::ContinueOnFailure),
@@ -326,8 +326,8 @@ fn a_flow_without_options_expands() {
                 Async tidy[] [] [] [] () -> () as (), []; run async [impl ::core::future::Future <
                 Output = ::core::result::Result < Self::Output, ::orch_core::__private::BoxError >, >
                 + ::core::marker::Send] (::orch_core::__private::flow_resource:: < Db > () ?);
-                args(); parameters[]; definition "tidy"[Resource Value "db" "Resource<Db>"] {
-                fingerprint :
+                storable Probe; args(); parameters[]; definition "tidy"[Resource Value "db"
+                "Resource<Db>"] { fingerprint :
                 b"\xC3\xE5a\xC8r\x17]\xCA*ke\xB11\x18\xFE\x0F\xD9u>\xD5\xEAve\x1A\xCD\xB7S>\x1D\xEC:\xBE",
                 }
             }
