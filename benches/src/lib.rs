@@ -1,6 +1,8 @@
 //! What the benches share: arguments, interleaved measuring, the table, the JSON lines.
 
 mod layers;
+mod python;
+mod samples;
 
 use std::fs::File;
 use std::io::Write as _;
@@ -10,6 +12,8 @@ use std::time::{Duration, Instant};
 use anyhow::Context as _;
 use clap::Parser;
 pub use layers::Layers;
+pub use python::{Answer, Peer, Python};
+pub use samples::{Matrix, Samples};
 
 /// The arguments of every bench.
 #[derive(Debug, Parser)]
@@ -87,6 +91,11 @@ impl Results {
             .is_none_or(|text| case.contains(text.as_str()))
     }
 
+    /// Whether this is a smoke run.
+    pub fn is_smoke(&self) -> bool {
+        self.args.smoke
+    }
+
     /// Returns the size for this run: the real one, or a small one in a smoke run.
     pub fn size(&self, real: u64, smoke: u64) -> u64 {
         if self.args.smoke { smoke } else { real }
@@ -99,13 +108,29 @@ impl Results {
         case: &str,
         n: u64,
         budget: &'static str,
+        ours: impl FnMut() -> Duration,
+        floor: impl FnMut() -> Duration,
+    ) {
+        let rounds = match self.args.smoke {
+            true => (0, 1),
+            false => (2, self.args.rounds.max(9)),
+        };
+        self.compare_in_rounds(rounds, case, n, budget, ours, floor);
+    }
+
+    /// The same for work that takes long: so many rounds to warm up, and so many that count.
+    pub fn compare_in_rounds(
+        &mut self,
+        (warmups, rounds): (usize, usize),
+        case: &str,
+        n: u64,
+        budget: &'static str,
         mut ours: impl FnMut() -> Duration,
         mut floor: impl FnMut() -> Duration,
     ) {
         if !self.wants(case) {
             return;
         }
-        let (warmups, rounds) = self.rounds();
         for _ in 0..warmups {
             ours();
             floor();
@@ -135,14 +160,6 @@ impl Results {
             bytes_per_task_run: None,
             budget,
         });
-    }
-
-    fn rounds(&self) -> (usize, usize) {
-        if self.args.smoke {
-            (0, 1)
-        } else {
-            (2, self.args.rounds.max(9))
-        }
     }
 
     /// Adds a row and prints it.

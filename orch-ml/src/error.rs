@@ -138,6 +138,20 @@ pub enum MlError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A column of a query that is of no type of a table.
+    #[error(
+        "column `{column}` of the query `{query}` of `{database}` is of type `{sql_type}`, which no table has"
+    )]
+    QueryColumn {
+        /// The database: its address.
+        database: Box<str>,
+        /// The query.
+        query: Box<str>,
+        /// Name of the column.
+        column: String,
+        /// Its type in the database.
+        sql_type: String,
+    },
     /// A database has changes that its file does not have yet.
     #[error("database `{}` has changes that are only in `{}`", path.display(), log.display())]
     PendingChanges {

@@ -27,6 +27,7 @@
 //! | numpy | [`read_npy`], a matrix | |
 //! | HTTP | `download`, `read_csv_url` | `http`, `https` |
 //! | SQLite | `read_sqlite`, `write_sqlite` | `sqlite` |
+//! | PostgreSQL | `read_postgres`, `write_postgres` | `postgres` |
 //!
 //! Each says file or query, line or row, column and value in its errors. Dates are text unless asked
 //! for: see [`TimestampColumns`] and [`Table::parse_timestamps`].
@@ -66,11 +67,13 @@ mod onnx;
 mod options;
 mod persistence;
 pub mod plot;
+#[cfg(feature = "postgres")]
+mod postgres;
 mod prediction;
 mod preprocessing;
 mod sections;
 mod splitting;
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 mod sql;
 #[cfg(feature = "sqlite")]
 mod sqlite;
@@ -151,6 +154,8 @@ pub use crate::plot::{
     plot_confusion_matrix, plot_importances, plot_learning_curve, plot_option,
     plot_permutation_importance, plot_precision_recall, plot_residuals, plot_roc, plot_trials,
 };
+#[cfg(feature = "postgres")]
+pub use crate::postgres::{PostgresDatabase, read_postgres, write_postgres};
 pub use crate::preprocessing::{
     BinStrategy, BinnedColumn, ColumnKind, Components, DatePart, DateParts, DropCategory,
     DroppedColumns, FittedPreprocessor, FittedStep, HandleMissing, HandleUnknown, KBinsDiscretizer,
@@ -168,7 +173,7 @@ pub use crate::splitting::{
     rolling_folds, stratified_k_fold, stratified_rows, time_ordered_rows, train_test_rows,
     train_test_split, train_valid_split,
 };
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 pub use crate::sql::SqlValue;
 #[cfg(feature = "sqlite")]
 pub use crate::sqlite::{read_sqlite, write_sqlite};

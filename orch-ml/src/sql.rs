@@ -66,3 +66,8 @@ impl fmt::Display for SqlValue {
         }
     }
 }
+
+/// A name as SQL has it.
+pub(crate) fn quoted(name: &str) -> String {
+    format!("\"{}\"", name.replace('"', "\"\""))
+}

@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
 use self::columns::{Cell, Draft};
 use crate::error::MlError;
-use crate::sql::SqlValue;
+use crate::sql::{SqlValue, quoted};
 use crate::table::{Column, Table, Value};
 
 /// How long a lock of another program is waited for; a task's retries may wait longer.
@@ -180,11 +180,6 @@ fn declared(column: &Column) -> &'static str {
         Column::Text(_) => "TEXT",
         Column::Timestamp(..) => "TIMESTAMP",
     }
-}
-
-/// A name as SQL has it.
-fn quoted(name: &str) -> String {
-    format!("\"{}\"", name.replace('"', "\"\""))
 }
 
 fn shown(path: &Path) -> String {

@@ -125,6 +125,8 @@ pub use self::plots::{
 };
 #[cfg(feature = "http")]
 pub use self::sources::load_csv_url;
+#[cfg(feature = "postgres")]
+pub use self::sources::query_postgres;
 #[cfg(feature = "sqlite")]
 pub use self::sources::query_sqlite;
 pub use self::sources::{load_json_lines_with, parse_timestamps};

@@ -96,7 +96,9 @@ impl MlError {
                 "check what changed at the source, then use the new checksum"
             }
             Self::QueryFailed { .. } => "correct the query, or check that the database is there",
-            Self::QueryValue { .. } => "convert the column in the query, as with `CAST(.. AS ..)`",
+            Self::QueryValue { .. } | Self::QueryColumn { .. } => {
+                "convert the column in the query, as with `CAST(.. AS ..)`"
+            }
             Self::PendingChanges { .. } => {
                 "close the programs that use the database, or run `PRAGMA wal_checkpoint(TRUNCATE)`"
             }

@@ -1,8 +1,10 @@
 //! Tables from elsewhere, as tasks.
 
+#[cfg(feature = "postgres")]
+use orch_core::Resource;
 use orch_core::{DataFile, task};
 
-#[cfg(feature = "sqlite")]
+#[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::SqlValue;
 #[cfg(feature = "http")]
 use crate::{Checksum, CsvOptions, DownloadOptions};
@@ -50,4 +52,19 @@ pub fn query_sqlite(file: DataFile, query: &str, params: &[SqlValue]) -> Result<
         });
     }
     crate::read_sqlite(file.path(), query, params)
+}
+
+/// Runs a query on the PostgreSQL database of the engine, a resource:
+/// [`read_postgres`](crate::read_postgres).
+///
+/// It is not cached, since nobody knows whether the database is what it was. What comes after it stays
+/// cached as long as the result is the same.
+#[cfg(feature = "postgres")]
+#[task]
+pub fn query_postgres(
+    database: Resource<crate::PostgresDatabase>,
+    query: &str,
+    params: &[SqlValue],
+) -> Result<Table, MlError> {
+    crate::read_postgres(&database, query, params)
 }

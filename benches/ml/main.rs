@@ -1,7 +1,12 @@
 //! What orchestration adds to a workflow: the tasks of a linear regression beside the plain functions
-//! that they are.
+//! that they are. And such functions on large data beside pandas, polars and scikit-learn.
 //!
-//! `cargo bench --bench ml`
+//! `cargo bench --bench ml`. The Python side makes an environment of its own the first time; without
+//! Python, and in a smoke run, only ours is measured.
+
+mod beside_python;
+mod cases;
+mod data;
 
 use std::path::Path;
 use std::time::Instant;
@@ -40,7 +45,17 @@ fn by_hand() -> Result<RegressionMetrics, MlError> {
 }
 
 fn main() -> anyhow::Result<()> {
-    let mut results = Results::new("ml", Args::parse());
+    let args = Args::parse();
+    match args.memory.as_deref() {
+        Some(beside_python::WORKFLOW) => {
+            let metrics = runtime().block_on(async { workflow(FILE).await })?;
+            println!("{}", metrics.rmse);
+            return Ok(());
+        }
+        Some(case) => return beside_python::run_alone(case),
+        None => {}
+    }
+    let mut results = Results::new("ml", args);
     let runtime = runtime();
     let expected = by_hand()?;
     // An engine remembers what it has computed: each round has its own, as each process would.
@@ -63,5 +78,6 @@ fn main() -> anyhow::Result<()> {
             took
         },
     );
+    beside_python::measure(&mut results)?;
     results.finish()
 }
