@@ -138,6 +138,40 @@ pub enum MlError {
         /// What is wrong with it.
         problem: &'static str,
     },
+    /// A file is not of the format that it is read as, or is damaged.
+    #[error("`{}` cannot be read as {format}", path.display())]
+    DamagedFile {
+        /// The file.
+        path: PathBuf,
+        /// The format.
+        format: &'static str,
+        /// What is wrong with it.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
+    /// A column of another program that is of no type of a table.
+    #[error("column `{column}` of {table} is of type `{found}`, which no table has")]
+    ColumnType {
+        /// The file.
+        table: TableName,
+        /// Name of the column.
+        column: String,
+        /// Its type.
+        found: String,
+    },
+    /// A value of another program that is none of a table.
+    #[error("row {row_idx} of {table}, column `{column}`: `{value}` is {problem}")]
+    ColumnValue {
+        /// The file.
+        table: TableName,
+        /// The row.
+        row_idx: usize,
+        /// Name of the column.
+        column: String,
+        /// The value.
+        value: String,
+        /// What is wrong with it.
+        problem: &'static str,
+    },
     /// A column of a query that is of no type of a table.
     #[error(
         "column `{column}` of the query `{query}` of `{database}` is of type `{sql_type}`, which no table has"

@@ -25,6 +25,8 @@
 //! | CSV | [`read_csv`], [`parse_csv`] | |
 //! | JSON lines | [`read_json_lines`], [`read_json_lines_with`] | |
 //! | numpy | [`read_npy`], a matrix | |
+//! | Arrow | `read_arrow`, `write_arrow`, `table_from_record_batches`, `table_to_record_batch` | `arrow` |
+//! | Parquet | `read_parquet`, `write_parquet` | `parquet` |
 //! | HTTP | `download`, `read_csv_url` | `http`, `https` |
 //! | SQLite | `read_sqlite`, `write_sqlite` | `sqlite` |
 //! | PostgreSQL | `read_postgres`, `write_postgres` | `postgres` |
@@ -48,6 +50,8 @@ mod calendar;
 mod checking;
 mod cleaning;
 mod clustering;
+#[cfg(feature = "arrow")]
+mod columnar;
 mod dataset;
 mod error;
 mod evaluation;
@@ -84,6 +88,9 @@ mod training;
 mod tuning;
 mod weights;
 
+#[cfg(feature = "arrow")]
+pub use {arrow_array, arrow_schema};
+
 pub use ndarray;
 
 #[doc = include_str!("../docs/check.md")]
@@ -103,6 +110,12 @@ pub use crate::cleaning::{
 };
 pub use crate::clustering::{
     DbscanClusters, DbscanOptions, KMeansInit, KMeansModel, KMeansOptions, fit_dbscan, fit_kmeans,
+};
+#[cfg(feature = "parquet")]
+pub use crate::columnar::{ParquetOptions, read_parquet, write_parquet};
+#[cfg(feature = "arrow")]
+pub use crate::columnar::{
+    read_arrow, table_from_record_batches, table_to_record_batch, write_arrow,
 };
 pub use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
 pub use crate::error::{MlError, TableName};

@@ -123,8 +123,12 @@ pub use self::plots::{
     draw_calibration, draw_confusion_matrix, draw_importance, draw_precision_recall,
     draw_residuals, draw_residuals_of, draw_roc,
 };
+#[cfg(feature = "arrow")]
+pub use self::sources::load_arrow;
 #[cfg(feature = "http")]
 pub use self::sources::load_csv_url;
+#[cfg(feature = "parquet")]
+pub use self::sources::load_parquet;
 #[cfg(feature = "postgres")]
 pub use self::sources::query_postgres;
 #[cfg(feature = "sqlite")]

@@ -96,6 +96,9 @@ impl MlError {
                 "check what changed at the source, then use the new checksum"
             }
             Self::QueryFailed { .. } => "correct the query, or check that the database is there",
+            Self::DamagedFile { .. } => "write the file anew, or read it as what it is",
+            Self::ColumnType { .. } => "convert the column where the file is made, or leave it out",
+            Self::ColumnValue { .. } => "correct the value where the file is made",
             Self::QueryValue { .. } | Self::QueryColumn { .. } => {
                 "convert the column in the query, as with `CAST(.. AS ..)`"
             }

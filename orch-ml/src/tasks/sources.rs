@@ -68,3 +68,17 @@ pub fn query_postgres(
 ) -> Result<Table, MlError> {
     crate::read_postgres(&database, query, params)
 }
+
+/// Reads a Parquet file: [`read_parquet`](crate::read_parquet).
+#[cfg(feature = "parquet")]
+#[task(cache)]
+pub fn load_parquet(file: DataFile, options: crate::ParquetOptions) -> Result<Table, MlError> {
+    crate::read_parquet(file.path(), &options)
+}
+
+/// Reads a file of Arrow's IPC format: [`read_arrow`](crate::read_arrow).
+#[cfg(feature = "arrow")]
+#[task(cache)]
+pub fn load_arrow(file: DataFile) -> Result<Table, MlError> {
+    crate::read_arrow(file.path())
+}

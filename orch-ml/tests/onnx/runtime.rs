@@ -1,4 +1,6 @@
-//! onnxruntime in a Python environment of these tests' own.
+//! onnxruntime and pyarrow in a Python environment of these tests' own.
+
+#![allow(dead_code, reason = "each test uses its part")]
 
 use std::fs;
 use std::io::Write;
@@ -11,11 +13,16 @@ use serde_json::Value;
 use crate::support::here;
 
 /// What files are run with. These versions need Python 3.11 or later.
-const PACKAGES: [&str; 3] = ["numpy==2.4.6", "onnx==1.23.2", "onnxruntime==1.32.0"];
+const PACKAGES: [&str; 4] = [
+    "numpy==2.4.6",
+    "onnx==1.23.2",
+    "onnxruntime==1.32.0",
+    "pyarrow==26.0.1",
+];
 
 /// The Python of an environment with the packages, which is made the first time and kept in the
 /// target directory; or why there is none.
-fn python() -> &'static Result<PathBuf, String> {
+pub(crate) fn python() -> &'static Result<PathBuf, String> {
     // Where it is not to be had, one test waits for that, not each.
     static PYTHON: OnceLock<Result<PathBuf, String>> = OnceLock::new();
     PYTHON.get_or_init(make_environment)
