@@ -214,6 +214,16 @@ pub enum MlError {
         /// What went wrong.
         source: Box<dyn std::error::Error + Send + Sync>,
     },
+    /// An object store did not do what it was asked.
+    #[error("the object store fails at `{location}`")]
+    ObjectFailed {
+        /// The store and the object's place in it.
+        location: String,
+        /// Whether it may go away by itself, as a connection that fails.
+        may_pass: bool,
+        /// What went wrong.
+        source: Box<dyn std::error::Error + Send + Sync>,
+    },
     /// A server has more bytes than are wanted.
     #[error("`{url}` has more than {max_bytes} bytes")]
     DownloadTooLarge {
@@ -791,7 +801,9 @@ impl ClassifyRetry for MlError {
 
         let source = match self {
             Self::ReadFile { source, .. } | Self::WriteFile { source, .. } => source,
-            Self::QueryFailed { may_pass, .. } | Self::HttpFailed { may_pass, .. } => {
+            Self::QueryFailed { may_pass, .. }
+            | Self::HttpFailed { may_pass, .. }
+            | Self::ObjectFailed { may_pass, .. } => {
                 return if *may_pass {
                     Retry::Default
                 } else {

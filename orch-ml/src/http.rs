@@ -1,66 +1,21 @@
 //! Files from HTTP servers.
 
-mod checksum;
 mod retry_after;
 
-use std::fs::File;
-use std::io::{Read, Write};
+use std::io::Read;
 use std::path::Path;
 use std::time::Duration;
 
-use serde::{Deserialize, Serialize};
 use ureq::http::Response;
 use ureq::{Agent, Body};
 
-pub use self::checksum::Checksum;
-use self::checksum::Hashing;
+use crate::downloading::{Arriving, DownloadOptions, Downloaded, Taking};
 use crate::error::MlError;
 use crate::loading::{CsvOptions, parse_csv_of};
 use crate::table::Table;
 
 /// Bytes taken from the connection in one go.
 const PIECE: usize = 64 * 1024;
-
-/// How a file is downloaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct DownloadOptions {
-    /// What the bytes have to be. Default: anything.
-    pub checksum: Option<Checksum>,
-    /// The most bytes to take. Default: 1 GiB.
-    pub max_bytes: u64,
-    /// How long to wait for the connection, for the answer, and for each next piece of it. Default: a
-    /// minute. There is no limit for the whole: set the `timeout` of the task for that.
-    pub timeout: Duration,
-}
-
-impl Default for DownloadOptions {
-    fn default() -> Self {
-        Self {
-            checksum: None,
-            max_bytes: 1 << 30,
-            timeout: Duration::from_secs(60),
-        }
-    }
-}
-
-impl DownloadOptions {
-    /// The default options for bytes that have to be these.
-    pub fn of(checksum: Checksum) -> Self {
-        Self {
-            checksum: Some(checksum),
-            ..Self::default()
-        }
-    }
-}
-
-/// What was downloaded.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Downloaded {
-    /// Number of bytes.
-    pub n_bytes: u64,
-    /// Their BLAKE3 hash, as 64 hexadecimal digits.
-    pub blake3: String,
-}
 
 /// Downloads a file by HTTP, with `GET`, to a path. A file that is there is replaced once all bytes
 /// have come and are what they have to be; until then they are in a temporary file beside it.
@@ -89,34 +44,10 @@ pub struct Downloaded {
 /// # Ok::<(), orch_ml::MlError>(())
 /// ```
 pub fn download(url: &str, path: &Path, options: &DownloadOptions) -> Result<Downloaded, MlError> {
-    let failed = |source| MlError::WriteFile {
-        path: path.to_path_buf(),
-        source,
-    };
-    let folder = match path.parent() {
-        Some(folder) if folder != Path::new("") => folder,
-        _ => Path::new("."),
-    };
-    let mut file = temporary_file(folder).map_err(failed)?;
-    let downloaded = fetch(url, options, &mut |bytes| {
-        file.write_all(bytes).map_err(failed)
-    })?;
-    file.as_file().sync_all().map_err(failed)?;
-    let persisted = file.persist(path);
-    persisted
-        .map(|_: File| downloaded)
-        .map_err(|error| failed(error.error))
-}
-
-/// A file that may be read by those who may read files made otherwise, other than temporary files.
-fn temporary_file(folder: &Path) -> std::io::Result<tempfile::NamedTempFile> {
-    let mut builder = tempfile::Builder::new();
-    #[cfg(unix)]
-    {
-        use std::os::unix::fs::PermissionsExt;
-        builder.permissions(std::fs::Permissions::from_mode(0o666));
-    }
-    builder.tempfile_in(folder)
+    let mut file = Arriving::at(path)?;
+    let downloaded = fetch(url, options, &mut |bytes| file.write(bytes))?;
+    file.finish()?;
+    Ok(downloaded)
 }
 
 /// Downloads a CSV file and parses it, as [`read_csv`](crate::read_csv) does; it is held in memory
@@ -144,7 +75,7 @@ fn fetch(
     options: &DownloadOptions,
     take: &mut dyn FnMut(&[u8]) -> Result<(), MlError>,
 ) -> Result<Downloaded, MlError> {
-    let mut hashing = Hashing::new(options.checksum.as_ref())?;
+    let mut taking = Taking::new(shown(url), options)?;
     let timeout = Some(options.timeout);
     let agent: Agent = Agent::config_builder()
         .http_status_as_error(false)
@@ -163,20 +94,11 @@ fn fetch(
             retry_after: retry_after_of(&answer),
         });
     }
-    let too_large = || MlError::DownloadTooLarge {
-        url: shown(url),
-        max_bytes: options.max_bytes,
-    };
-    if answer
-        .body()
-        .content_length()
-        .is_some_and(|n_bytes| n_bytes > options.max_bytes)
-    {
-        return Err(too_large());
+    if let Some(n_bytes) = answer.body().content_length() {
+        taking.check_size(n_bytes)?;
     }
     let mut reader = answer.body_mut().as_reader();
     let mut piece = vec![0; PIECE];
-    let mut n_bytes = 0;
     loop {
         let n_read = reader
             .read(&mut piece)
@@ -184,15 +106,10 @@ fn fetch(
         if n_read == 0 {
             break;
         }
-        n_bytes += n_read as u64;
-        if n_bytes > options.max_bytes {
-            return Err(too_large());
-        }
-        hashing.update(&piece[..n_read]);
+        taking.take(&piece[..n_read])?;
         take(&piece[..n_read])?;
     }
-    let blake3 = hashing.finish(&shown(url))?;
-    Ok(Downloaded { n_bytes, blake3 })
+    taking.finish()
 }
 
 /// The time that `Retry-After` names, as it is from now on.

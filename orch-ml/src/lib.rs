@@ -28,6 +28,7 @@
 //! | Arrow | `read_arrow`, `write_arrow`, `table_from_record_batches`, `table_to_record_batch` | `arrow` |
 //! | Parquet | `read_parquet`, `write_parquet` | `parquet` |
 //! | HTTP | `download`, `read_csv_url` | `http`, `https` |
+//! | object stores | `download_object`, `upload_object` | `object-store` |
 //! | SQLite | `read_sqlite`, `write_sqlite` | `sqlite` |
 //! | PostgreSQL | `read_postgres`, `write_postgres` | `postgres` |
 //!
@@ -53,6 +54,8 @@ mod clustering;
 #[cfg(feature = "arrow")]
 mod columnar;
 mod dataset;
+#[cfg(any(feature = "http", feature = "object-store"))]
+mod downloading;
 mod error;
 mod evaluation;
 mod features;
@@ -67,6 +70,8 @@ mod metric;
 mod mlflow;
 mod model;
 mod npy;
+#[cfg(feature = "object-store")]
+mod objects;
 mod onnx;
 mod options;
 mod persistence;
@@ -90,6 +95,9 @@ mod weights;
 
 #[cfg(feature = "arrow")]
 pub use {arrow_array, arrow_schema};
+
+#[cfg(feature = "object-store")]
+pub use object_store;
 
 pub use ndarray;
 
@@ -118,6 +126,8 @@ pub use crate::columnar::{
     read_arrow, table_from_record_batches, table_to_record_batch, write_arrow,
 };
 pub use crate::dataset::{ClassLabel, ClassificationDataset, Dataset, Records};
+#[cfg(any(feature = "http", feature = "object-store"))]
+pub use crate::downloading::{Checksum, DownloadOptions, Downloaded};
 pub use crate::error::{MlError, TableName};
 pub use crate::evaluation::{
     BootstrapDifference, BootstrapInterval, BootstrapOptions, ClassMetrics, ClassOutcomes,
@@ -136,7 +146,7 @@ pub use crate::forest::{
     fit_tree_regressor,
 };
 #[cfg(feature = "http")]
-pub use crate::http::{Checksum, DownloadOptions, Downloaded, download, read_csv_url};
+pub use crate::http::{download, read_csv_url};
 pub use crate::json_lines::{
     JsonLinesOptions, parse_json_lines, parse_json_lines_with, read_json_lines,
     read_json_lines_with,
@@ -160,6 +170,8 @@ pub use crate::mlflow::{MlflowError, MlflowOptions, MlflowUpload, MlflowUploadRe
 pub use crate::mlflow::{MlflowExport, export_mlflow};
 pub use crate::model::{Algorithm, InputProblem, Model, Predictions, TrainingData, TrainingRows};
 pub use crate::npy::{read_npy, write_npy};
+#[cfg(feature = "object-store")]
+pub use crate::objects::{ObjectStorage, download_object, upload_object};
 pub use crate::onnx::{export_onnx, to_onnx};
 pub use crate::persistence::{load_model, save_model};
 pub use crate::plot::{

@@ -133,6 +133,8 @@ pub use self::sources::load_parquet;
 pub use self::sources::query_postgres;
 #[cfg(feature = "sqlite")]
 pub use self::sources::query_sqlite;
+#[cfg(feature = "object-store")]
+pub use self::sources::{fetch_object, put_object};
 pub use self::sources::{load_json_lines_with, parse_timestamps};
 pub use self::weighted::{
     select_weights, train_weighted_discrete_bayes, train_weighted_forest_classifier,

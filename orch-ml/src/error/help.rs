@@ -90,6 +90,9 @@ impl MlError {
             }
             Self::InvalidDate { .. } => "correct the cell, or leave it empty",
             Self::HttpStatus { .. } => "check the address, and whether it needs a login",
+            Self::ObjectFailed { .. } => {
+                "check the object's place, the store, and who may read and write there"
+            }
             Self::HttpFailed { .. } => "check the address and the network",
             Self::DownloadTooLarge { .. } => "raise `max_bytes`, if that much is what you want",
             Self::ChecksumMismatch { .. } => {

@@ -1,13 +1,15 @@
 //! Tables from elsewhere, as tasks.
 
-#[cfg(feature = "postgres")]
+#[cfg(any(feature = "object-store", feature = "postgres"))]
 use orch_core::Resource;
 use orch_core::{DataFile, task};
 
+#[cfg(any(feature = "http", feature = "object-store"))]
+use crate::DownloadOptions;
 #[cfg(any(feature = "postgres", feature = "sqlite"))]
 use crate::SqlValue;
 #[cfg(feature = "http")]
-use crate::{Checksum, CsvOptions, DownloadOptions};
+use crate::{Checksum, CsvOptions};
 use crate::{JsonLinesOptions, MlError, Table};
 
 /// Reads a file of one JSON object a line, with options:
@@ -81,4 +83,32 @@ pub fn load_parquet(file: DataFile, options: crate::ParquetOptions) -> Result<Ta
 #[task(cache)]
 pub fn load_arrow(file: DataFile) -> Result<Table, MlError> {
     crate::read_arrow(file.path())
+}
+
+/// Downloads an object of the engine's [`ObjectStorage`](crate::ObjectStorage), a resource, to a path:
+/// [`download_object`](crate::download_object). Returns the file, by whose content what comes after is keyed.
+///
+/// It is not cached, since nobody knows whether the object is what it was.
+#[cfg(feature = "object-store")]
+#[task]
+pub async fn fetch_object(
+    storage: Resource<crate::ObjectStorage>,
+    location: String,
+    path: std::path::PathBuf,
+    options: DownloadOptions,
+) -> Result<DataFile, MlError> {
+    crate::download_object(&storage, &location, &path, &options).await?;
+    Ok(DataFile::new(path))
+}
+
+/// Uploads a file to an object of the engine's [`ObjectStorage`](crate::ObjectStorage), a resource:
+/// [`upload_object`](crate::upload_object).
+#[cfg(feature = "object-store")]
+#[task]
+pub async fn put_object(
+    storage: Resource<crate::ObjectStorage>,
+    file: DataFile,
+    location: String,
+) -> Result<(), MlError> {
+    crate::upload_object(&storage, file.path(), &location).await
 }
