@@ -23,6 +23,9 @@ pub struct DownloadOptions {
     /// How long to wait for the connection, for the answer, and for each next piece of it. Default: a
     /// minute. There is no limit for the whole: set the `timeout` of the task for that.
     pub timeout: Duration,
+    /// A file of certificates in PEM by which servers are trusted over HTTPS, in place of Mozilla's, as
+    /// behind the proxy of a company. Default: none. Object stores have settings of their own.
+    pub root_certificates: Option<PathBuf>,
 }
 
 impl Default for DownloadOptions {
@@ -31,6 +34,7 @@ impl Default for DownloadOptions {
             checksum: None,
             max_bytes: 1 << 30,
             timeout: Duration::from_secs(60),
+            root_certificates: None,
         }
     }
 }

@@ -1,8 +1,10 @@
 //! Files from HTTP servers.
 
 mod retry_after;
+#[cfg(feature = "https")]
+mod tls;
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::time::Duration;
 
@@ -77,7 +79,13 @@ fn fetch(
 ) -> Result<Downloaded, MlError> {
     let mut taking = Taking::new(shown(url), options)?;
     let timeout = Some(options.timeout);
-    let agent: Agent = Agent::config_builder()
+    let config = Agent::config_builder();
+    #[cfg(feature = "https")]
+    let config = match &options.root_certificates {
+        Some(path) => config.tls_config(tls::trusting(path)?),
+        None => config,
+    };
+    let agent: Agent = config
         .http_status_as_error(false)
         .timeout_connect(timeout)
         .timeout_recv_response(timeout)
@@ -123,6 +131,9 @@ fn http_failed(url: &str, error: ureq::Error) -> MlError {
         BadUri, BodyExceedsLimit, Http, InvalidProxyUrl, RedirectFailed, RequireHttpsOnly, Tls,
         TlsRequired, TooManyRedirects,
     };
+    // A certificate that is not trusted comes as data that is not valid.
+    let is_invalid =
+        matches!(&error, ureq::Error::Io(error) if error.kind() == ErrorKind::InvalidData);
     let is_final = matches!(
         error,
         BadUri(_)
@@ -137,7 +148,7 @@ fn http_failed(url: &str, error: ureq::Error) -> MlError {
     );
     MlError::HttpFailed {
         url: shown(url),
-        may_pass: !is_final,
+        may_pass: !is_final && !is_invalid,
         source: Box::new(error),
     }
 }
