@@ -14,7 +14,7 @@ thread_local! {
 }
 
 /// Keeps where panics of tasks and flows came from: from now on the place and the backtrace are with
-/// their errors, in the report and in the store ([`ErrorReport::backtrace`](crate::ErrorReport)).
+/// their errors, in the report and in the store ([`ErrorReport::backtrace`](crate::report::ErrorReport::backtrace)).
 ///
 /// Only a panic hook sees that, and a process has one: this one calls the one before it, so call this
 /// after a hook of your own was set. Panics outside of tasks and flows are left to that. A backtrace takes

@@ -138,7 +138,8 @@ fn a_table_reads_back_as_it_was_written() {
         write_arrow(&arrow, &table).unwrap();
         assert_eq!(read_arrow(&arrow).unwrap(), table);
         let batch = table_to_record_batch(&table).unwrap();
-        let again = table_from_record_batches(&batch.schema(), &[batch.clone()]).unwrap();
+        let again =
+            table_from_record_batches(&batch.schema(), std::slice::from_ref(&batch)).unwrap();
         assert_eq!(again, table);
     }
     let left: Vec<_> = std::fs::read_dir(folder.path())
