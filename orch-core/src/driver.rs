@@ -543,6 +543,10 @@ fn end_one(
     skipped: &mut Vec<(Arc<dyn AnyNode>, TaskError)>,
 ) {
     let header = node.header();
+    if let (Ending::Error(_), Some(identity)) = (&ending, header.identity()) {
+        // What the body left for the store is of no use any more, and holds back the collection.
+        drop(identity.take_stored_ahead());
+    }
     let change = match &ending {
         // The change itself is the claim.
         Ending::Completed => header

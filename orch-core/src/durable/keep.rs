@@ -8,10 +8,11 @@ use crate::cache::Hit;
 use crate::compute;
 use crate::definition::{CacheOption, Kind};
 use crate::error::{Failure, TaskErrorKind};
-use crate::flow::Flow;
+use crate::flow::{Flow, stop_of};
 use crate::node::{Header, Node};
 use crate::recorder::{self, EngineStore, Kept, NotStored, Recorder};
 use crate::state::State;
+use crate::stop::Stop;
 use crate::store::{CacheRow, CallId, Change, Durability, Hold, KeyRow, Place, StoredValue};
 use crate::value::Codec;
 
@@ -95,7 +96,8 @@ pub(crate) fn store_ahead<B: Body>(node: &Node<B>, result: &B::Output) {
     };
     // A rehearsal keeps nothing.
     let is_wanted = identity.key.get().is_some() || is_recorded(header);
-    if !is_wanted || header.is_timed() || header.flow.rehearsal().is_some() {
+    let is_stopped = stop_of(header) != Stop::None;
+    if !is_wanted || is_stopped || header.is_timed() || header.flow.rehearsal().is_some() {
         return;
     }
     if let Some(codec) = B::codec() {

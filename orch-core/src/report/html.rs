@@ -1,5 +1,6 @@
 //! A flow run as a page for people.
 
+mod logged;
 mod page;
 mod section;
 mod task_runs;
@@ -25,7 +26,8 @@ const MAX_LOGS: usize = 100;
 
 impl RunReport {
     /// Makes one page of all this: how the flow run ended and why, `sections` of one's own, the graph,
-    /// the timeline, the task runs, the critical path, parameters, the manifest and logs.
+    /// the timeline, the task runs, the critical path, what was logged (metrics with their curves, params,
+    /// tags, artifacts), parameters, the manifest and logs.
     ///
     /// The text is a file of its own. It has no script, needs no network, and a policy in it forbids
     /// both; it can be read on a phone and printed, and follows the reader's choice of light or dark.
@@ -48,6 +50,7 @@ impl RunReport {
         page.raw(format_args!("<div class=\"narrow\">{narrow}</div>"));
         task_runs::write(&mut page, self);
         self.critical_path_section(&mut page);
+        logged::write(&mut page, self);
         self.facts_sections(&mut page);
         self.logs_section(&mut page);
         let title = format!("{} / {}: {}", self.flow, self.name, self.state);

@@ -2,7 +2,10 @@ use roxmltree::{Document, Node, ParsingOptions};
 
 use super::*;
 use crate::report::testing::{error, ml_run, ms, report};
-use crate::report::{ErrorReport, NodeKind, ParameterReport, ResultSource, TaskCounts};
+use crate::report::{
+    ArtifactReport, ErrorReport, LoggedReport, MetricPoint, MetricReport, NodeKind,
+    ParameterReport, ResultSource, TaskCounts,
+};
 use crate::state::State;
 
 /// Reads the page, and checks that it is well-formed, runs nothing and needs nothing from anywhere.
@@ -465,4 +468,66 @@ fn each_state_has_its_mark_and_its_word() {
 #[test]
 fn equal_reports_give_equal_pages() {
     assert_eq!(ml_run().to_html(&[]), ml_run().to_html(&[]));
+}
+
+#[test]
+fn what_was_logged_is_listed_and_curves_are_drawn() {
+    const OF: &str = "fit <1> & more";
+    let mut report = report(100);
+    let point = |step, value| MetricPoint::new(step, 0, value);
+    let points = vec![
+        point(0, 2.0),
+        point(1, f64::NAN),
+        point(2, 1.0),
+        point(4, 0.5),
+    ];
+    let loss = MetricReport {
+        last: 0.5,
+        min: 0.5,
+        max: 2.0,
+        n_points: 4,
+        points,
+    };
+    let accuracy = MetricReport {
+        last: 0.9,
+        min: 0.9,
+        max: 0.9,
+        n_points: 1,
+        points: vec![point(0, 0.9)],
+    };
+    let metrics = [("loss", loss), ("accuracy", accuracy)];
+    report.logged.push(LoggedReport {
+        name: OF.to_owned(),
+        metrics: metrics.map(|(name, of)| (name.to_owned(), of)).into(),
+        params: [("depth".to_owned(), serde_json::json!(4))].into(),
+        tags: [("team".to_owned(), "blue".to_owned())].into(),
+        artifacts: [(
+            "roc.svg".to_owned(),
+            ArtifactReport::new(
+                1_234,
+                "image/svg+xml".to_owned(),
+                "0123456789abcdef".to_owned(),
+            ),
+        )]
+        .into(),
+        ..LoggedReport::default()
+    });
+    let html = report.to_html(&[]);
+    let document = check_page(&html);
+    let expected = ["accuracy", OF, "0.9", "0.9", "0.9", "1"];
+    assert_eq!(rows(&document, "Metrics")[0], expected);
+    assert_eq!(
+        rows(&document, "Metrics")[1],
+        ["loss", OF, "0.5", "0.5", "2", "4"]
+    );
+    assert_eq!(rows(&document, "Params"), [["depth", OF, "4"]]);
+    assert_eq!(rows(&document, "Tags"), [["team", OF, "blue"]]);
+    let expected = ["roc.svg", OF, "image/svg+xml", "1,234", "0123456789ab"];
+    assert_eq!(rows(&document, "Artifacts"), [expected]);
+    // By hand: steps 0, 2 and 4 over 312 pixels from 4, values 2, 1 and 0.5 over 82 up from 86.
+    let lines = document
+        .descendants()
+        .filter(|node| node.has_tag_name("polyline"));
+    let lines: Vec<&str> = lines.filter_map(|line| line.attribute("points")).collect();
+    assert_eq!(lines, ["4.0,4.0 160.0,58.7 316.0,86.0"]);
 }
