@@ -10,7 +10,7 @@ use serde::{Deserialize, Serialize};
 pub use self::freshness::file_is_fresh;
 pub use self::report::{CheckOutcome, CheckReport};
 pub use self::rule::Rule;
-pub use self::verdict::{CheckResult, CheckReturn, CheckVerdict, Severity, judge};
+pub use self::verdict::{CheckResult, CheckReturn, CheckVerdict, Severity, judge, quarantine_rows};
 use crate::error::MlError;
 use crate::table::Table;
 

@@ -109,7 +109,7 @@ pub use crate::boosting::{BoostedClassifier, BoostedRegressor, BoostingOptions};
 pub use crate::boosting::{fit_boosted_classifier, fit_boosted_regressor};
 pub use crate::checking::{
     Check, CheckOutcome, CheckReport, CheckResult, CheckReturn, CheckVerdict, Checked, OnFailure,
-    Rule, Severity, check_table, file_is_fresh,
+    Rule, Severity, check_table, file_is_fresh, quarantine_rows,
 };
 pub use crate::cleaning::{
     ClipBounds, ClippedColumn, Clipper, FillValue, ImputeOptions, ImputeStrategy, ImputedColumn,

@@ -95,7 +95,7 @@ use serde::Serialize;
 
 #[cfg(feature = "boosting")]
 pub use self::boosting::{train_boosted_classifier, train_boosted_regressor};
-pub use self::checks::{check_file_age, passed};
+pub use self::checks::{check_file_age, passed, quarantine};
 pub use self::inspection::{
     dependence_forest_classifier, dependence_forest_regressor, dependence_linear,
     dependence_of_classifier, dependence_of_regressor, evaluate_class_slices, evaluate_slices,

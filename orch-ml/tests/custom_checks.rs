@@ -2,13 +2,13 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use orch_core::State;
 use orch_core::prelude::*;
 use orch_core::testing::TestEngine;
-use orch_ml::tasks::{check, check_file_age, passed};
+use orch_core::{FailureMode, State};
+use orch_ml::tasks::{check, check_file_age, passed, quarantine};
 use orch_ml::{
     Check, CheckResult, CheckVerdict, CsvOptions, MlError, Rule, Severity, Table, check_table,
-    file_is_fresh, parse_csv,
+    file_is_fresh, parse_csv, quarantine_rows,
 };
 
 const HOUR: Duration = Duration::from_secs(3600);
@@ -86,7 +86,9 @@ async fn a_check_is_a_task_run_that_says_what_it_found() {
 
 #[orch_core::test]
 async fn a_blocking_check_that_does_not_pass_stops_what_waits_for_it() {
-    let run = TestEngine::new().run(shop(0.0)).await;
+    // Otherwise the failure cancels the other checks, if they are still under way.
+    let engine = TestEngine::new().failure_mode(FailureMode::ContinueOnFailure);
+    let run = engine.run(shop(0.0)).await;
     run.assert_failed_with::<MlError>();
     run.assert_state("no price below the least", State::Failed);
     run.assert_state("has_many_rows", State::Completed);
@@ -104,7 +106,7 @@ fn a_check_is_a_plain_function_too() {
     let Err(MlError::CheckFailed { verdict }) = verdict else {
         panic!("{verdict:?}");
     };
-    assert_eq!((verdict.n_failed, &*verdict.first_rows), (1, &[0][..]));
+    assert_eq!(verdict.failed_rows, [0]);
     assert_eq!(
         verdict.to_string(),
         "✗ no price below the least: 1 row does not pass, such as row 0"
@@ -131,10 +133,52 @@ async fn a_check_may_be_async_and_generic() {
 fn only_the_first_rows_are_named() {
     let found = CheckResult::failed_rows(10..1_000);
     assert!(!found.has_passed());
-    let json = serde_json::to_value(&found).unwrap();
-    assert_eq!(json["n_failed"], 990);
-    assert_eq!(json["first_rows"], serde_json::json!([10, 11, 12, 13, 14]));
+    let verdict = CheckVerdict {
+        check: "no_late_rows".to_owned(),
+        severity: Severity::Warn,
+        has_passed: false,
+        problem: None,
+        failed_rows: (10..1_000).collect(),
+    };
+    let expected = "! no_late_rows: 990 rows do not pass, such as row 10, 11, 12, 13, 14";
+    assert_eq!(verdict.to_string(), expected);
     assert!(CheckResult::failed_rows([]).has_passed());
+}
+
+#[orch_ml::check]
+fn no_price_is_negative(table: &Table) -> Result<CheckResult, MlError> {
+    let prices = table.to_vector("price")?;
+    let rows = (0..).zip(&prices).filter(|(_, price)| **price < 0.0);
+    Ok(CheckResult::failed_rows(rows.map(|(row_idx, _)| row_idx)))
+}
+
+#[flow]
+async fn careful_shop() -> Result<(Table, Table), TaskError> {
+    let table = prices();
+    let verdicts = vec![has_many_rows(&table), no_price_is_negative(&table)];
+    let (rest, quarantined) = quarantine(&table, verdicts).unzip();
+    Ok((rest.await?.into_inner(), quarantined.await?.into_inner()))
+}
+
+#[orch_core::test]
+async fn rows_that_checks_name_are_put_in_quarantine() {
+    let run = TestEngine::new().run(careful_shop()).await;
+    run.assert_completed();
+    run.assert_edge("no_price_is_negative", "quarantine");
+    let (rest, quarantined) = run.result.unwrap();
+    assert_eq!(rest.to_vector("price").unwrap().to_vec(), [3.0, 5.0]);
+    assert_eq!(
+        quarantined.to_vector("price").unwrap().to_vec(),
+        [-1.0, -2.0]
+    );
+}
+
+#[test]
+fn rows_of_another_table_cannot_be_put_in_quarantine() {
+    let verdict = no_price_is_negative::call(&table("price\n1\n2\n-3\n")).unwrap();
+    let other = table("price\n1\n");
+    let error = quarantine_rows(&other, &[verdict.clone(), verdict]).unwrap_err();
+    assert!(error.to_string().contains("row 2"), "{error}");
 }
 
 /// What one warning check says of a table.

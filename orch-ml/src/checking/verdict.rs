@@ -5,8 +5,9 @@ use std::fmt;
 use serde::{Deserialize, Serialize};
 
 use crate::error::MlError;
+use crate::table::Table;
 
-/// Rows that are named in a verdict.
+/// Rows that a verdict names in its words.
 const EXAMPLES: usize = 5;
 
 /// How bad it is if a check does not pass.
@@ -22,8 +23,7 @@ pub enum Severity {
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct CheckResult {
     problem: Option<String>,
-    n_failed: usize,
-    first_rows: Vec<usize>,
+    failed_rows: Vec<usize>,
 }
 
 impl CheckResult {
@@ -42,19 +42,15 @@ impl CheckResult {
 
     /// These rows do not pass; without any, nothing is wrong.
     pub fn failed_rows(rows: impl IntoIterator<Item = usize>) -> Self {
-        let mut found = Self::default();
-        for row_idx in rows {
-            found.n_failed += 1;
-            if found.first_rows.len() < EXAMPLES {
-                found.first_rows.push(row_idx);
-            }
+        Self {
+            failed_rows: rows.into_iter().collect(),
+            ..Self::default()
         }
-        found
     }
 
     /// Whether nothing is wrong.
     pub fn has_passed(&self) -> bool {
-        self.problem.is_none() && self.n_failed == 0
+        self.problem.is_none() && self.failed_rows.is_empty()
     }
 }
 
@@ -110,10 +106,8 @@ pub struct CheckVerdict {
     pub has_passed: bool,
     /// What is wrong, in words.
     pub problem: Option<String>,
-    /// Number of rows that do not pass.
-    pub n_failed: usize,
-    /// The first of them.
-    pub first_rows: Vec<usize>,
+    /// The rows that do not pass.
+    pub failed_rows: Vec<usize>,
 }
 
 impl fmt::Display for CheckVerdict {
@@ -127,19 +121,60 @@ impl fmt::Display for CheckVerdict {
         if let Some(problem) = &self.problem {
             write!(f, ": {problem}")?;
         }
-        if self.n_failed > 0 {
-            let do_not = match self.n_failed {
+        if !self.failed_rows.is_empty() {
+            let n_failed = self.failed_rows.len();
+            let do_not = match n_failed {
                 1 => "row does not",
                 _ => "rows do not",
             };
-            write!(f, ": {} {do_not} pass, such as row ", self.n_failed)?;
-            for (place, row_idx) in self.first_rows.iter().enumerate() {
+            write!(f, ": {n_failed} {do_not} pass, such as row ")?;
+            for (place, row_idx) in self.failed_rows.iter().take(EXAMPLES).enumerate() {
                 let gap = if place == 0 { "" } else { ", " };
                 write!(f, "{gap}{row_idx}")?;
             }
         }
         Ok(())
     }
+}
+
+/// Parts a table by what checks of it found: the rows that pass all of them, and those that do not. A check
+/// that named no rows parts nothing.
+///
+/// # Errors
+/// [`MlError::InvalidOption`] for a row that the table does not have.
+///
+/// # Examples
+/// ```
+/// use orch_ml::{CheckVerdict, Severity, Table, quarantine_rows};
+///
+/// let table = Table::new([("price", vec![1.0, -2.0, 3.0].into())])?;
+/// let verdict = CheckVerdict {
+///     check: "no_negative_prices".to_owned(),
+///     severity: Severity::Error,
+///     has_passed: false,
+///     problem: None,
+///     failed_rows: vec![1],
+/// };
+/// let (rest, quarantined) = quarantine_rows(&table, &[verdict])?;
+/// assert_eq!((rest.n_rows(), quarantined.n_rows()), (2, 1));
+/// # Ok::<(), orch_ml::MlError>(())
+/// ```
+pub fn quarantine_rows(
+    table: &Table,
+    verdicts: &[CheckVerdict],
+) -> Result<(Table, Table), MlError> {
+    let mut passes = vec![true; table.n_rows()];
+    for row_idx in verdicts.iter().flat_map(|verdict| &verdict.failed_rows) {
+        let passes = passes.get_mut(*row_idx);
+        *passes.ok_or_else(|| MlError::InvalidOption {
+            name: "verdicts",
+            value: format!("row {row_idx}"),
+            expected: "rows of this table",
+        })? = false;
+    }
+    let rest = table.filter(&passes)?;
+    passes.iter_mut().for_each(|passes| *passes = !*passes);
+    Ok((rest, table.filter(&passes)?))
 }
 
 /// What the result of a check means: a log record if it did not pass, and an error if it is blocking.
@@ -158,8 +193,7 @@ pub fn judge(
         severity,
         has_passed: found.has_passed(),
         problem: found.problem,
-        n_failed: found.n_failed,
-        first_rows: found.first_rows,
+        failed_rows: found.failed_rows,
     };
     if !verdict.has_passed {
         if is_blocking {

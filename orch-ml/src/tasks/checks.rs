@@ -5,7 +5,7 @@ use std::time::{Duration, SystemTime};
 use orch_core::{DataFile, task};
 
 use crate::checking::judge;
-use crate::{CheckVerdict, MlError, Severity};
+use crate::{CheckVerdict, MlError, Severity, Table};
 
 /// Hands a value on once checks of it are done, so that what uses it waits for them and does not run
 /// if a blocking one did not pass.
@@ -18,6 +18,13 @@ where
 {
     drop(verdicts);
     value.clone()
+}
+
+/// Parts a table by what checks of it found: the rows that pass, and those in quarantine:
+/// [`quarantine_rows`](crate::quarantine_rows).
+#[task(cache)]
+pub fn quarantine(table: &Table, verdicts: Vec<CheckVerdict>) -> Result<(Table, Table), MlError> {
+    crate::quarantine_rows(table, &verdicts)
 }
 
 /// Checks that a file was modified at most so long before a moment, which is
