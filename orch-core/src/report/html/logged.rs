@@ -47,7 +47,11 @@ fn metrics(page: &mut Page, report: &RunReport) {
     let all = report.logged.iter();
     let all = all.flat_map(|logged| logged.metrics.iter().map(move |metric| (logged, metric)));
     let rows = all.clone().map(|(logged, (name, metric))| {
-        let [last, min, max] = [metric.last, metric.min, metric.max].map(number_text);
+        let (last, range) = (number_text(metric.last), [metric.min, metric.max]);
+        let [min, max] = match metric.is_single() {
+            true => [String::new(), String::new()],
+            false => range.map(number_text),
+        };
         let n_points = human::count(metric.n_points);
         vec![name.clone(), logged.name.clone(), last, min, max, n_points]
     });

@@ -514,7 +514,7 @@ fn what_was_logged_is_listed_and_curves_are_drawn() {
     });
     let html = report.to_html(&[]);
     let document = check_page(&html);
-    let expected = ["accuracy", OF, "0.9", "0.9", "0.9", "1"];
+    let expected = ["accuracy", OF, "0.9", "", "", "1"];
     assert_eq!(rows(&document, "Metrics")[0], expected);
     assert_eq!(
         rows(&document, "Metrics")[1],
