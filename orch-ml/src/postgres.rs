@@ -14,7 +14,7 @@ use postgres::{Client, Config, NoTls};
 
 use self::columns::Draft;
 use crate::error::MlError;
-use crate::sql::{SqlValue, quoted};
+use crate::sql::{SqlValue, create_table, quoted};
 use crate::table::{Column, Table};
 
 /// Where a PostgreSQL database is, and as whom to ask it. It is asked without TLS.
@@ -167,11 +167,7 @@ pub fn write_postgres(
     if table.n_columns() == 0 {
         return Err(MlError::NoFeatures);
     }
-    let columns: Vec<String> = table
-        .columns()
-        .map(|(name, column)| format!("{} {}", quoted(name), declared(column)))
-        .collect();
-    let create = format!("CREATE TABLE {} ({})", quoted(name), columns.join(", "));
+    let create = create_table(name, table, declared);
     let copy = format!("COPY {} FROM STDIN", quoted(name));
     let failed = |error| database.failed(&create, error);
     let mut client = database.connect(&create)?;

@@ -4,7 +4,7 @@ use std::fmt;
 
 use serde::{Deserialize, Serialize};
 
-use crate::table::Timestamp;
+use crate::table::{Column, Table, Timestamp};
 
 /// A value that a query has a place for.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -65,6 +65,18 @@ impl fmt::Display for SqlValue {
             Self::Timestamp(value) => write!(f, "{value}"),
         }
     }
+}
+
+/// The statement that makes a table for this one, `declared` being the types of its columns.
+pub(crate) fn create_table(
+    name: &str,
+    table: &Table,
+    declared: fn(&Column) -> &'static str,
+) -> String {
+    let columns = table.columns();
+    let columns = columns.map(|(name, column)| format!("{} {}", quoted(name), declared(column)));
+    let columns: Vec<String> = columns.collect();
+    format!("CREATE TABLE {} ({})", quoted(name), columns.join(", "))
 }
 
 /// A name as SQL has it.

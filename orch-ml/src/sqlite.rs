@@ -10,7 +10,7 @@ use rusqlite::{Connection, ErrorCode, OpenFlags, params_from_iter};
 
 use self::columns::{Cell, Draft};
 use crate::error::MlError;
-use crate::sql::{SqlValue, quoted};
+use crate::sql::{SqlValue, create_table, quoted};
 use crate::table::{Column, Table, Value};
 
 /// How long a lock of another program is waited for; a task's retries may wait longer.
@@ -136,12 +136,8 @@ pub fn write_sqlite(path: &Path, name: &str, table: &Table) -> Result<(), MlErro
     if table.n_columns() == 0 {
         return Err(MlError::NoFeatures);
     }
-    let columns: Vec<String> = table
-        .columns()
-        .map(|(name, column)| format!("{} {}", quoted(name), declared(column)))
-        .collect();
-    let places = vec!["?"; columns.len()].join(", ");
-    let create = format!("CREATE TABLE {} ({})", quoted(name), columns.join(", "));
+    let create = create_table(name, table, declared);
+    let places = vec!["?"; table.n_columns()].join(", ");
     let insert = format!("INSERT INTO {} VALUES ({places})", quoted(name));
     let failed = |error| query_failed(path, &create, error);
     let mut connection = Connection::open(path).map_err(failed)?;

@@ -14,7 +14,7 @@ use orch_ml::{
     Column, MlError, ParquetOptions, Table, Timestamp, Value, read_arrow, read_parquet,
     table_from_record_batches, table_to_record_batch, tasks, write_arrow, write_parquet,
 };
-use support::here;
+use support::{here, whole};
 
 type Columns = BTreeMap<String, Vec<Option<String>>>;
 
@@ -42,17 +42,6 @@ fn cells(table: &Table) -> Columns {
 
 fn expected() -> Columns {
     serde_json::from_value(support::reference("columnar")).unwrap()
-}
-
-/// What an error says, with all that caused it.
-fn whole(error: &MlError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    text
 }
 
 #[test]

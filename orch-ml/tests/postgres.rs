@@ -15,6 +15,7 @@ use orch_ml::{
     Column, MlError, PostgresDatabase, SqlValue, Table, Timestamp, Value, read_postgres, tasks,
     write_postgres,
 };
+use support::whole;
 use tempfile::TempDir;
 
 const PASSWORD: &str = "tr0ub4dor-and-3";
@@ -135,17 +136,6 @@ fn row(table: &Table, row_idx: usize) -> Vec<Value<'_>> {
 fn types(table: &Table) -> Vec<&str> {
     let columns = table.columns();
     columns.map(|(_, column)| column.type_name()).collect()
-}
-
-/// What an error says, with all that caused it.
-fn whole(error: &MlError) -> String {
-    let mut text = error.to_string();
-    let mut next = std::error::Error::source(error);
-    while let Some(cause) = next {
-        text.push_str(&format!(": {cause}"));
-        next = cause.source();
-    }
-    text
 }
 
 fn moment(text: &str) -> Value<'static> {

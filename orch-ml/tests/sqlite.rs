@@ -13,6 +13,7 @@ use orch_ml::{
     Column, MlError, SqlValue, Table, Timestamp, Value, read_sqlite, tasks, write_sqlite,
 };
 use rusqlite::Connection;
+use support::whole;
 
 type Columns = BTreeMap<String, Vec<Option<String>>>;
 
@@ -54,12 +55,6 @@ fn types(table: &Table) -> Vec<&str> {
 
 fn fails(query: &str, params: &[SqlValue]) -> MlError {
     read_sqlite(&sales(), query, params).unwrap_err()
-}
-
-/// What an error says, with all that caused it.
-fn whole(error: &MlError) -> String {
-    let source = std::error::Error::source(error).map(ToString::to_string);
-    format!("{error}: {}", source.unwrap_or_default())
 }
 
 #[test]

@@ -5,8 +5,8 @@
 use std::path::{Path, PathBuf};
 
 use orch_ml::{
-    ClassificationDataset, CsvOptions, Dataset, Model, Records, Table, drop_missing, load_model,
-    read_csv, save_model, to_classification_dataset, to_dataset,
+    ClassificationDataset, CsvOptions, Dataset, MlError, Model, Records, Table, drop_missing,
+    load_model, read_csv, save_model, to_classification_dataset, to_dataset,
 };
 use serde_json::Value;
 
@@ -114,4 +114,15 @@ pub(crate) fn reread(model: impl Into<Model>) -> Model {
     let file = dir.path().join("a.model");
     save_model(&model.into(), &file).unwrap();
     load_model(&file).unwrap()
+}
+
+/// What an error says, with all that caused it.
+pub(crate) fn whole(error: &MlError) -> String {
+    let mut text = error.to_string();
+    let mut next = std::error::Error::source(error);
+    while let Some(cause) = next {
+        text.push_str(&format!(": {cause}"));
+        next = cause.source();
+    }
+    text
 }
