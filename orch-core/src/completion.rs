@@ -144,6 +144,13 @@ impl Countdown {
         }
     }
 
+    /// Nothing is waited for: all inputs are there at submission.
+    pub(crate) fn over() -> Self {
+        Self {
+            missing: AtomicU32::new(0),
+        }
+    }
+
     /// One thing less to wait for. Returns whether it was the last: then the caller, and nobody
     /// else, starts the node.
     #[must_use]

@@ -182,12 +182,12 @@ impl Driver {
         match stop {
             Stop::None => false,
             // What runs may finish; what waits to run (again) may not.
-            Stop::Starting => header.state() != State::Running,
+            Stop::Starting => header.refuse_start(),
             Stop::Running => {
                 let can_stop_itself = header.definition.kind == Kind::Blocking
                     || header.kind != NodeKind::Task
                     || header.definition.takes_context();
-                if header.state() != State::Running && !current.is_cancelling || !can_stop_itself {
+                if !can_stop_itself || !current.is_cancelling && header.refuse_start() {
                     return true;
                 }
                 if !current.is_cancelling {

@@ -20,7 +20,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::body::Body;
-use crate::completion::Completion;
+use crate::completion::{Completion, Countdown};
 use crate::context;
 use crate::definition::{Definition, FlowDefinition, HookOn};
 use crate::detail::Detail;
@@ -475,6 +475,10 @@ impl Flow {
             depth,
             are_completed,
         } = self.records.submit(&self, &spec, &inputs, &after, now);
+        let countdown = match are_completed {
+            true => Countdown::over(),
+            false => Countdown::new(n_upstream),
+        };
         let mut header = Header::new(
             self,
             spec.definition,
@@ -482,7 +486,7 @@ impl Flow {
             spec.scope,
             index,
             depth,
-            n_upstream,
+            countdown,
         );
         if let Some(detail) = spec.detail {
             header.set_detail(detail);

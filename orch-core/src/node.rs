@@ -83,7 +83,7 @@ impl Header {
         scope: Option<Arc<Scope>>,
         index: u32,
         depth: u32,
-        missing: u32,
+        countdown: Countdown,
     ) -> Self {
         Self {
             flow,
@@ -102,7 +102,7 @@ impl Header {
             attempts: AtomicU32::new(0),
             // The handle that the call returns.
             interest: AtomicU32::new(1),
-            countdown: Countdown::new(missing),
+            countdown,
             completion: Completion::new(),
             ready_at: AtomicU64::new(0),
             started_at: AtomicU64::new(0),
@@ -127,6 +127,31 @@ impl Header {
                 Ordering::Relaxed,
             ) {
                 Ok(_) => return Ok(to),
+                Err(now) => from = now,
+            }
+        }
+    }
+
+    /// Keeps an attempt from starting from now on. Returns whether none runs: one on another thread may
+    /// start at any moment.
+    pub(crate) fn refuse_start(&self) -> bool {
+        let mut from = self.state.load(Ordering::Relaxed);
+        loop {
+            let state = State::from_u8(from);
+            if state == State::Running {
+                return false;
+            }
+            // Nothing starts from a state that does not change to this one.
+            let Ok(to) = state.after(StateChange::BeginCancel) else {
+                return true;
+            };
+            match self.state.compare_exchange_weak(
+                from,
+                to as u8,
+                Ordering::AcqRel,
+                Ordering::Relaxed,
+            ) {
+                Ok(_) => return true,
                 Err(now) => from = now,
             }
         }
