@@ -268,3 +268,11 @@ fn places_of_withdrawn_waiters_are_used_again() {
         assert_eq!(completion.complete().collect::<Vec<_>>(), [9]);
     });
 }
+
+#[test]
+fn a_node_whose_inputs_are_there_at_submission_may_start() {
+    check(|| {
+        assert!(Countdown::over().is_zero());
+        assert!(!Countdown::new(0).is_zero());
+    });
+}
